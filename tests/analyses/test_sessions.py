@@ -78,7 +78,7 @@ def test_a_session_knows_its_customer_place_start_length_ends_and_first_channel(
 
 def test_the_headline_says_how_many_how_long_and_what_the_gap_decides(toy_log):
     assert cj.sessions(toy_log(TWO)).headline == (
-        "3 sessions of 2 customers: half last 1 minute or less; 33.3% (95% CI 6.1–79.2%) are a single event. "
+        "3 sessions of 2 customers: half last 1 minute or less; 33.3% (95% CI 0.2–99.2%) are a single event. "
         "A gap other than 30 minutes would cut them differently."
     )
 

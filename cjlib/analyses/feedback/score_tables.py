@@ -17,6 +17,7 @@ from cjlib.analyses.feedback.score_texts import ratings_as_labels, scored_feedba
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.repeated_answers import CustomerAnswers, Ints, Prior, customer_codes
+from cjlib.shared.repeated_rows import share_interval
 from cjlib.shared.stats import Z95, Floats, wilson
 from cjlib.sources.feedback.table import SCORES, Feedback
 
@@ -328,7 +329,7 @@ def _text_row(segment: str, rows: pd.DataFrame) -> dict[str, object]:
 def crossed(feedback: Feedback) -> pd.DataFrame:
     """Answers whose score and text disagree.
 
-    `cell`, `n`, `of` (scored texts with that end of the score), `share`, `low`, `high` (Wilson), `quote_1` … `quote_3` (scrubbed).
+    `cell`, `n`, `of` (scored texts with that end of the score), `share`, `low`, `high` (by customers), `quote_1` … `quote_3` (scrubbed).
     """
     texts = scored_feedback(feedback).table
     ends = ratings_as_labels(feedback.frame)
@@ -337,13 +338,16 @@ def crossed(feedback: Feedback) -> pd.DataFrame:
     ends = ends[written]
     vectors = text_vectors(rows["text"].tolist())
     rows = rows.assign(position=np.arange(len(rows)))
+    customer = customer_codes(rows["customer_id"])
     cells = []
     for cell, end, label in CROSSED:
         member = (ends == end) & (rows["label"] == label).to_numpy()
-        n, of = int(member.sum()), int((ends == end).sum())
-        low, high = wilson(n, of)
+        rated = ends == end
+        n, of = int(member.sum()), int(rated.sum())
+        everything = np.zeros(of, dtype=np.int64)
+        low, high = share_interval(member[rated], customer[rated], everything, 1)
         counts = {"cell": cell, "n": n, "of": of, "share": n / of if of else np.nan}
-        bounds = {"low": float(low), "high": float(high)}
+        bounds = {"low": float(low[0]), "high": float(high[0])}
         quotes = representative(rows[member], vectors) if n else []
         texts = [text for _, _, text in quotes] + [None] * (len(QUOTES) - len(quotes))
         cells.append(counts | bounds | dict(zip(QUOTES, texts, strict=True)))

@@ -23,8 +23,8 @@ from cjlib.analyses.result import MIME, Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.clustered_comparison import compare_flags
 from cjlib.shared.comparison import CLAIM, MIN_N, ShareComparison, known_at_once
-from cjlib.shared.repeated_answers import customer_codes
-from cjlib.shared.stats import wilson
+from cjlib.shared.repeated_answers import Ints, customer_codes
+from cjlib.shared.repeated_rows import share_interval
 from cjlib.show.numbers import about, confidence, count_of, points, points_interval
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import removed_from
@@ -108,7 +108,7 @@ def themes(
     -------
     Themes
         `.table`: `theme`, `kind` (taxonomy, candidate, uncovered), `n`, `share_of_comments`, `low`,
-        `high` (Wilson), `mean_score` (text score, −1…1), `nps`, `n_nps`, `n_scored`, `quote_1` …
+        `high` (by customers), `mean_score` (text score, −1…1), `nps`, `n_nps`, `n_scored`, `quote_1` …
         `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n. Not
         answered where no comment says anything in English.
 
@@ -169,7 +169,9 @@ def themes(
         trend=_trend(rows, own, feedback.timezone),
         with_detractors=detractors,
         by_stage=_by_group(
-            rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str"), own
+            rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str"),
+            own,
+            rows["customer"].to_numpy(),
         ),
         flags=_flags(rows),
         members=pd.concat(
@@ -190,7 +192,14 @@ def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
         scored[["feedback_id", "status", "label", "score"]], on="feedback_id", how="left"
     )
     rows = rows[rows["status"] == "scored"].reset_index(drop=True)
-    return rows.assign(position=np.arange(len(rows))), len(scored) - len(rows)
+    customer = customer_codes(rows["customer_id"])
+    return rows.assign(position=np.arange(len(rows)), customer=customer), len(scored) - len(rows)
+
+
+def _interval(member: NDArray[np.bool_], customer: Ints) -> tuple[float, float]:
+    """Of the share of comments that a mask holds."""
+    low, high = share_interval(member, customer, np.zeros(member.size, dtype=np.int64), 1)
+    return float(low[0]), float(high[0])
 
 
 def _row(
@@ -198,7 +207,7 @@ def _row(
 ) -> dict[str, object]:  # fmt: skip
     group = rows[member]
     n = len(group)
-    low, high = wilson(n, len(rows))
+    low, high = _interval(member, rows["customer"].to_numpy())
     nps = group["nps"].dropna()
     scores = np.sort(group["score"].to_numpy(dtype=float))
     return {
@@ -206,8 +215,8 @@ def _row(
         "kind": kind,
         "n": n,
         "share_of_comments": n / len(rows),
-        "low": float(low),
-        "high": float(high),
+        "low": low,
+        "high": high,
         "mean_score": float(scores.mean()) if n else np.nan,
         "nps": 100 * float((nps >= 9).mean() - (nps <= 6).mean()) if len(nps) else np.nan,
         "n_nps": len(nps),
@@ -296,7 +305,7 @@ def _with_detractors(
     """Share of unhappy comments with a theme against without it, and their family; customers who wrote several are one."""
     labels = ratings_as_labels(rows)
     rated, unhappy = labels >= 0, labels[labels >= 0] == 0
-    customer = customer_codes(rows["customer_id"])[rated]
+    customer = rows["customer"].to_numpy()[rated]
     members = {theme: member[rated] for theme, member in own.items()}
     members = {theme: member for theme, member in members.items() if 0 < member.sum() < member.size}
     tested = compare_flags(
@@ -357,7 +366,8 @@ def _finding(row: Mapping[Any, Any], name: str) -> Finding:
 
 def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: str) -> pd.DataFrame:
     if not rows["timestamp"].notna().all():
-        return _by_group(pd.Series([], dtype="datetime64[us]", name="period"), {})
+        nobody = np.zeros(0, dtype=np.int64)
+        return _by_group(pd.Series([], dtype="datetime64[us]", name="period"), {}, nobody)
     months = (
         rows["timestamp"]
         .dt.tz_convert(timezone)
@@ -365,10 +375,12 @@ def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: s
         .dt.to_period("M")
         .dt.start_time.astype("datetime64[us]")
     )
-    return _by_group(months.rename("period"), own)
+    return _by_group(months.rename("period"), own, rows["customer"].to_numpy())
 
 
-def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
+def _by_group(
+    groups: pd.Series, own: Mapping[str, NDArray[np.bool_]], customer: Ints
+) -> pd.DataFrame:
     """Each theme's share of the comments of each group, groups in order."""
     comments = groups.value_counts().sort_index()
     parts = [
@@ -376,10 +388,11 @@ def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.Dat
             columns=["theme", groups.name, "n", "comments", "share_of_comments", "low", "high"]
         )
     ]
+    place = comments.index.get_indexer(pd.Index(groups))
     for theme, member in own.items():
         counts = groups[member].value_counts().reindex(comments.index, fill_value=0)
         n, of = counts.to_numpy(), comments.to_numpy()
-        low, high = wilson(n, of)
+        low, high = share_interval(member, customer, place, len(comments))
         named = {"theme": theme, groups.name: comments.index, "n": n, "comments": of}
         parts.append(pd.DataFrame(named | {"share_of_comments": n / of, "low": low, "high": high}))
     return pd.concat(parts[1:] or parts, ignore_index=True)
@@ -427,6 +440,7 @@ def _definition(
         "taxonomy": "starter list" if taxonomy is None else "given by you",
         "base": f"{count_of(len(rows), 'comment')} in English; {left_out:,} without words or in other languages left out",
         "themes": "a comment may carry several, so shares do not sum to one",
+        "interval": "Wilson 95% of as many independent comments as have the variance from customer to customer",
         "coverage": f"{about(1 - uncovered.mean())} of the comments are in at least one theme",
         "candidates": "proposed from the uncovered comments by matrix factorisation; they agree only weakly with what people would say",
         "quotes": f"typical, not extreme; removed from all comments: {', '.join(f'{n} {kind}' for kind, n in sorted(removed.items())) or 'nothing'}",
@@ -438,9 +452,9 @@ def _metrics(
     rows: pd.DataFrame, uncovered: NDArray[np.bool_], removed: Mapping[str, int]
 ) -> dict[str, Metric]:
     n = len(rows)
-    low, high = wilson(n - uncovered.sum(), n)
+    low, high = _interval(~uncovered, rows["customer"].to_numpy())
     coverage = metric(
-        1 - float(uncovered.mean()), float(low), float(high), n,
+        1 - float(uncovered.mean()), low, high, n,
         label="Comments in at least one theme", unit="share",
     )  # fmt: skip
     return {"coverage": coverage} | {

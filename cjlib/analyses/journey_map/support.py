@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.mapped_events import Bools, Ints
-from cjlib.analyses.journey_map.stages import SECOND, with_interval
+from cjlib.analyses.journey_map.stages import SECOND
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier
 from cjlib.shared.group_by import MISSING, values_of
 from cjlib.shared.periods import calendar
+from cjlib.shared.repeated_rows import share_interval
+from cjlib.shared.stats import share
 from cjlib.sources.journey import Support
 from cjlib.sources.log.event_log import EventLog
 
@@ -193,23 +195,22 @@ def _row(tickets: Tickets) -> dict[str, Any]:
         "tickets": n,
         "median_seconds_to_first_response": _median(opened, tickets.first_response, until),
     }
-    row |= _share("answered_in_24h", soon & over, over)
+    row |= _share("answered_in_24h", soon, over, tickets.customer)
     row["median_seconds_to_resolution"] = _median(opened, tickets.resolved, until)
-    row |= _share("first_contact_resolution", once, solved) | _share(
-        "reopened", solved & tickets.reopened, solved
-    )
-    row |= _share("abandoned", tickets.abandoned, np.ones(n, dtype=bool))
+    row |= _share("first_contact_resolution", once, solved, tickets.customer)
+    row |= _share("reopened", tickets.reopened, solved, tickets.customer)
+    row |= _share("abandoned", tickets.abandoned, np.ones(n, dtype=bool), tickets.customer)
     return row | {
         "handovers_per_ticket": tickets.handovers.sum() / n,
         "waiting_loops_per_ticket": tickets.waiting_loops.sum() / n,
     }
 
 
-def _share(name: str, count: Bools, base: Bools) -> dict[str, float]:
-    held = with_interval(
-        name, np.array([np.count_nonzero(count)]), np.array([np.count_nonzero(base)])
-    )
-    return {key: float(value[0]) for key, value in held.items()}
+def _share(name: str, flag: Bools, base: Bools, customer: Ints) -> dict[str, float]:
+    flagged = flag[base]
+    low, high = share_interval(flagged, customer[base], np.zeros(flagged.size, dtype=np.int64), 1)
+    value = float(share(np.count_nonzero(flagged), flagged.size))
+    return {name: value, f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
 
 
 def _median(opened: Ints, done: Ints, until: int) -> float:

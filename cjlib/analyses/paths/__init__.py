@@ -45,7 +45,6 @@ from cjlib.shared.event_arrays import (
     gap_microseconds,
     sessions_sql,
 )
-from cjlib.shared.stats import wilson
 from cjlib.show.numbers import count_of
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration
@@ -137,7 +136,7 @@ def paths(
     Paths
         `.table`: `step` (of the source, 1-based), `source`, `target`, `paths`, `customers`,
         `share_of_source` (of all paths with that source at that step, those that end there
-        included), `share_of_source_low`, `share_of_source_high` (Wilson over paths),
+        included), `share_of_source_low`, `share_of_source_high` (by customers),
         `median_seconds`, `mean_seconds`; by step, paths falling, names. Also `.sequences`,
         `.loops()`, `.customers()`.
 
@@ -179,7 +178,7 @@ def paths(
     whole, sequences = found.totals, most_common_paths(found, labels, top)
     metrics = _metrics(whole, sequences, found.distinct)
     return Paths(
-        table=link_table(found.pairs, labels),
+        table=link_table(found.pairs, found.alike, labels),
         headline=_headline(metrics, sequences, whole, max_steps if end_event is None else None),
         definition={
             "unit": "the path; customers beside it",
@@ -191,7 +190,7 @@ def paths(
             "max_steps": _cut_in_words(whole.longer, max_steps, last=end_event is not None),
             "top": _top_in_words(len(names), len(shown), top, other),
             "ties": ties_in_words(whole.tied),
-            "interval": "Wilson 95% over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
+            "interval": "Wilson 95% of as many independent paths as have the variance from customer to customer",
             **base_of(log, whole.events, whole.customers),
             **reserved_names(names, OTHER),
         },
@@ -225,16 +224,15 @@ def paths(
 
 def _metrics(whole: Totals, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
     n, customers = whole.paths, whole.on_a_path
-    best = int(sequences["paths"].iloc[0]) if len(sequences) else 0
-    low, high = (float(bound) for bound in wilson(best, n))
+    best = sequences.iloc[0].to_dict() if len(sequences) else {}
     return {
         "paths": metric(n, n=n, label="Paths", unit="number"),
         "customers": metric(customers, n=customers, label="Customers", unit="number"),
         "distinct_paths": metric(distinct, n=n, label="Different paths", unit="number"),
         "share_of_most_common_path": metric(
-            best / n if n else float("nan"),
-            low,
-            high,
+            best.get("share_of_paths", float("nan")),
+            best.get("share_of_paths_low"),
+            best.get("share_of_paths_high"),
             n,
             label="Share of the most common path",
             unit="share",

@@ -22,7 +22,8 @@ from cjlib.shared.event_arrays import (
     named,
     stable_order,
 )
-from cjlib.shared.stats import share, wilson
+from cjlib.shared.repeated_rows import RowsWithinBases, rows_of_customers
+from cjlib.shared.stats import share
 from cjlib.show.numbers import count_of, percent
 
 LONGEST_LOOP = 5
@@ -47,12 +48,15 @@ class Loops(Result):
 
 def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
     """The loops of whole paths: an event that comes again after at least one other event of the same path."""
-    found = returns(paths, len(names))
-    n, looped = paths.low.size, found.paths
-    low, high = (float(bound) for bound in wilson(looped, n))
+    found = returns(paths)
+    n, looped = paths.low.size, np.unique(found.path[found.left])
+    of_customer = np.bincount(paths.customer)
+    again = np.isin(np.arange(n), looped).astype(np.int64)
+    alike = rows_of_customers(again, paths.customer.astype(np.int64), 2, of_customer)
+    low, high = (float(bound[1]) for bound in alike.interval([n - looped.size, looped.size], n))
     metrics = {
         "share_of_paths_with_a_loop": metric(
-            looped / n if n else float("nan"),
+            looped.size / n if n else float("nan"),
             low,
             high,
             n,
@@ -68,7 +72,7 @@ def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
             "loop": "an event that comes again after at least one other event of the same path; neighbouring repeats are none",
             "paths": f"{count_of(n, 'path')}, whole, whatever max_steps shows",
             "ways": f"from the event to its next return; through more than {LONGEST_LOOP} events shown as a → … → a",
-            "interval": "Wilson 95% over paths",
+            "interval": "Wilson 95% of as many independent paths as have the variance from customer to customer",
         },
         metrics=metrics,
         ways=loops_table(found, paths.customer, names, n, top),
@@ -98,15 +102,11 @@ class Returns:
     path: Ints
     left: Ints
     back: Ints
-    paths_with_event: Ints
-
-    @property
-    def paths(self) -> int:
-        """How many paths have at least one."""
-        return int(np.unique(self.path[self.left]).size)
+    with_event: tuple[Ints, Ints]
+    """Each path with each of its events: the event, and the path."""
 
 
-def returns(paths: PathSet, n_names: int) -> Returns:
+def returns(paths: PathSet) -> Returns:
     """The returns of whole paths. A stable order by event leaves each path's visits to it beside one another."""
     nodes, _ = paths.nodes()
     event = paths.event[nodes]
@@ -119,7 +119,7 @@ def returns(paths: PathSet, n_names: int) -> Returns:
     elsewhere = back - left > 1
     opened = np.ones(order.size, dtype=bool)
     opened[1:] = ~again
-    with_event = np.bincount(event[order[opened]].astype(np.int64), minlength=n_names)
+    firsts = order[opened]
     return Returns(
         event,
         paths.first(nodes),
@@ -127,7 +127,7 @@ def returns(paths: PathSet, n_names: int) -> Returns:
         path.astype(np.int64),
         left[elsewhere],
         back[elsewhere],
-        with_event,
+        (event[firsts].astype(np.int64), path[firsts].astype(np.int64)),
     )
 
 
@@ -139,8 +139,13 @@ def returns_table(found: Returns, customer: NDArray[Any], names: list[str]) -> p
     paths = grouped.customers(of_path)
     seconds = (found.first[found.back] - found.last[found.left]) / SECOND
     mean, median = grouped.mean_and_median(seconds)
-    base = found.paths_with_event[grouped.keys]
-    low, high = wilson(paths, base)
+    event, path = found.with_event
+    base = np.bincount(event, minlength=len(names))[grouped.keys]
+    came_back = np.unique(code * (path.max(initial=0) + 1) + of_path)
+    is_back = np.isin(event * (path.max(initial=0) + 1) + path, came_back)
+    alike = RowsWithinBases(2)
+    alike.add(2 * event + is_back, customer[path])
+    low, high = alike.of(2 * grouped.keys + 1).interval(paths, base)
     order = np.lexsort((grouped.keys, -paths))
     columns = {
         "event": named(names, grouped.keys[order]),
@@ -166,7 +171,14 @@ def loops_table(
     grouped = groups(number)
     of_path = found.path[found.left]
     paths = grouped.customers(of_path)
-    low, high = wilson(paths, np.full(paths.size, n_paths))
+    met = np.unique(number * n_paths + of_path)
+    alike = rows_of_customers(
+        np.searchsorted(grouped.keys, met // n_paths),
+        customer[met % n_paths].astype(np.int64),
+        grouped.keys.size,
+        np.bincount(customer),
+    )
+    low, high = alike.interval(paths, n_paths)
     least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
     shown = np.flatnonzero(paths >= least)
     ways = [

@@ -24,7 +24,13 @@ from cjlib.shared.event_arrays import (
     tied_events,
     whole_customers,
 )
-from cjlib.shared.stats import share, wilson
+from cjlib.shared.repeated_rows import (
+    MEASURED,
+    RowsOfCustomers,
+    RowsWithinBases,
+    rows_of_customers,
+)
+from cjlib.shared.stats import share
 from cjlib.sources.log.conditions import Event, Step, as_step
 from cjlib.sources.log.engine import literal
 from cjlib.sources.log.event_log import EventLog
@@ -323,6 +329,7 @@ class Found:
 
     totals: Totals
     pairs: Pairs
+    alike: RowsOfCustomers
     distinct: int
     customer: Codes
     sizes: Ints
@@ -345,21 +352,27 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
     nothing = np.zeros(0, dtype=np.int64)
     pieces: list[tuple[Codes, Ints, Codes]] = [(nothing.astype(np.int32), nothing, label_of[:0])]
     keys = [nothing.astype(np.uint64)]
-    for whole in path_sets(log, ways):
+    alike, every = RowsWithinBases(base + 1), -(-log.n_events // MEASURED)
+    for number, whole in enumerate(path_sets(log, ways)):
         cut = whole.at_most(max_steps, last=ways.end is not None)
-        label = _add(counted, cut, label_of, base)
+        look = None if number % every else alike
+        label = _add((counted, look), cut, label_of, base)
         pieces.append((cut.customer, cut.sizes, label))
         totals += whole.totals(max_steps)
         keys.append(_path_keys(whole))
+    pairs = counted.pairs()
     return Found(
         totals,
-        counted.pairs(),
+        pairs,
+        alike.of(pairs.keys),
         np.unique(np.concatenate(keys)).size,
         *(np.concatenate(column) for column in zip(*pieces, strict=True)),
     )
 
 
-def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
+def _add(
+    counted: tuple[Tally, RowsWithinBases | None], cut: PathSet, label_of: Codes, base: int
+) -> Codes:
     """Add a pair a link, and one a path from its last node to its end, so that all paths with a source are counted; the labels of the nodes."""
     nodes, step = cut.nodes()
     label = label_of[cut.event[nodes]]
@@ -370,12 +383,12 @@ def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
     goes_on = np.ones(nodes.size, dtype=bool)
     goes_on[ends] = False
     at = np.flatnonzero(goes_on)
-    counted.add(
-        step[at] + label[at + 1],
-        np.repeat(cut.customer, cut.sizes - 1),
-        cut.first(nodes[at + 1]) - cut.last(nodes[at]),
-    )
-    counted.add(step[ends] + base, cut.customer)
+    pairs, alike = counted
+    links, customer = step[at] + label[at + 1], np.repeat(cut.customer, cut.sizes - 1)
+    pairs.add(links, customer, cut.first(nodes[at + 1]) - cut.last(nodes[at]))
+    pairs.add(step[ends] + base, cut.customer)
+    if alike is not None:
+        alike.add(np.append(links, step[ends] + base), np.append(customer, cut.customer))
     return label
 
 
@@ -398,7 +411,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return mixed ^ (mixed >> np.uint64(31))
 
 
-def link_table(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
+def link_table(pairs: Pairs, alike: RowsOfCustomers, labels: list[str]) -> pd.DataFrame:
     """The links, step by step, the most paths first."""
     base = len(labels)
     node, target = np.divmod(pairs.keys, base + 1)
@@ -406,7 +419,7 @@ def link_table(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
     total = (
         np.bincount(of_node, pairs.sizes)[of_node].astype(np.int64) if of_node.size else pairs.sizes
     )
-    low, high = wilson(pairs.sizes, total)
+    low, high = alike.interval(pairs.sizes, total)
     at, source = np.divmod(node, base)
     rank = np.append(text_rank(labels), base)
     order = np.lexsort((rank[target], rank[source], -pairs.sizes, at))
@@ -438,7 +451,8 @@ def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.Da
     paths = np.diff(starts, append=keys.size)
     least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
     rows = np.flatnonzero(np.isin(keys, ordered[starts[paths >= least]]))
-    common = groups(pd.factorize(keys[rows])[0])
+    way = pd.factorize(keys[rows])[0].astype(np.int64)
+    common = groups(way)
     examples = rows[common.order[common.starts]].tolist()
     ways = [
         tuple(labels[code] for code in found.label[low[path] : high[path]].tolist())
@@ -447,7 +461,10 @@ def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.Da
     order = sorted(
         range(len(ways)), key=lambda position: (-common.sizes[position], ways[position])
     )[:top]
-    low, high = wilson(common.sizes[order], np.full(len(order), keys.size))
+    alike = rows_of_customers(
+        way, found.customer[rows].astype(np.int64), common.keys.size, np.bincount(found.customer)
+    )
+    low, high = (bound[order] for bound in alike.interval(common.sizes, keys.size))
     columns = {
         "path": pd.Series(
             pd.array([ARROW.join(ways[position]) for position in order], dtype="str")

@@ -16,10 +16,14 @@ from cjlib.shared.group_by import (
     order_of_groups,
     values_found,
 )
+from cjlib.shared.repeated_rows import RowsOfCustomers
 from cjlib.shared.sql import MILLION, as_text, between, log_order, middles
 from cjlib.show.numbers import count_of
 from cjlib.sources.log.engine import identifier
 from cjlib.sources.log.event_log import Log
+
+REPEATED = {"leavers": "first_of_source", "squares": "times", "products": "times_of_source"}
+"""Sums of a pair's rows: how many customers begin their source with it, of how often it and its source come in each customer."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def rows_sql(log: Log, gap: int) -> str:
 
 def pairs_there(
     log: Log, gap: int | None, by: tuple[str, ...]
-) -> tuple[CustomerGroups | None, Pairs, Around]:
+) -> tuple[CustomerGroups | None, Pairs, RowsOfCustomers, Around]:
     """The pairs, by group, source and target; a source or target beyond the names is "(start)" or "(end)"."""
     found = log.run(pairs_sql(log, gap, by))
     grouping, group = _groups(log, by, found)
@@ -109,7 +113,7 @@ def pairs_there(
     order = np.argsort(key)
     held = {
         name: found[name].to_numpy(dtype="int64")[order]
-        for name in ("counted", "customers", "whole", "rest", "lower", "upper")
+        for name in ("counted", "customers", "whole", "rest", "lower", "upper", *REPEATED)
     }
     size = held["counted"]
     mean = mean_seconds(held["whole"], held["rest"], size)
@@ -123,12 +127,29 @@ def pairs_there(
     return (
         grouping,
         pairs,
+        _alike(pairs.keys // base, held),
         Around(
             log.n_events,
             _tied(log),
             log.n_customers,
             int(found.loc[found["source"].isna(), "counted"].sum()),
         ),
+    )
+
+
+def _alike(source: Ints, held: dict[str, Ints]) -> RowsOfCustomers:
+    """How alike the pairs of a customer are, each among those of its source; a pair that comes y times in n of a customer has y rows of each sum."""
+    _, of_source = np.unique(source, return_inverse=True)
+
+    def total(of_pairs: Ints) -> Ints:
+        return np.bincount(of_source, of_pairs).astype(np.int64)[of_source]
+
+    return RowsOfCustomers(
+        held["squares"],
+        held["products"],
+        total(held["products"]),
+        total(held["counted"]),
+        total(held["leavers"]),
     )
 
 
@@ -154,9 +175,12 @@ def pairs_sql(log: Log, gap: int | None, by: tuple[str, ...]) -> str:
         "  WHERE side = 0 OR preceding IS NULL\n"
         "), marked AS (\n"
         f"  SELECT source, target, lasted{held},\n"
-        "    CASE WHEN ROW_NUMBER() OVER (PARTITION BY customer_id, source, target ORDER BY n) = 1 THEN 1 ELSE 0 END AS first_of_customer\n"
+        "    CASE WHEN ROW_NUMBER() OVER (PARTITION BY customer_id, source, target ORDER BY n) = 1 THEN 1 ELSE 0 END AS first_of_customer,\n"
+        "    CASE WHEN ROW_NUMBER() OVER (PARTITION BY customer_id, source ORDER BY n) = 1 THEN 1 ELSE 0 END AS first_of_source,\n"
+        "    COUNT(*) OVER (PARTITION BY customer_id, source, target) AS times,\n"
+        "    COUNT(*) OVER (PARTITION BY customer_id, source) AS times_of_source\n"
         "  FROM pairs\n"
-        f"), {middles('marked', f'source, target{held}', {'customers': 'first_of_customer'})}"
+        f"), {middles('marked', f'source, target{held}', {'customers': 'first_of_customer', **REPEATED})}"
     )
 
 

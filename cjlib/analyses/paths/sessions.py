@@ -32,7 +32,8 @@ from cjlib.shared.event_arrays import (
     stacked,
     whole_customers,
 )
-from cjlib.shared.stats import share, wilson
+from cjlib.shared.repeated_rows import rows_of_customers
+from cjlib.shared.stats import share
 from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -72,7 +73,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         `events`, `first_event`, `last_event`, and `channel` if the log has channels; by customer,
         then session. Unanswered where all times are whole hours or days and `gap` is shorter.
         `.metrics`: `sessions`, `customers`, `median_seconds`, `mean_events`, `share_of_one_event`
-        (interval: Wilson over sessions).
+        (interval by customers).
 
     Raises
     ------
@@ -97,8 +98,10 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         )
     table = log.counted(_table, sessions_there, length)
     seconds, events = table["seconds"].to_numpy(), table["events"].to_numpy()
+    customer = np.cumsum(table["session"].to_numpy() == 1) - 1
+    lengths = _lengths(events, customer)
     metrics = _metrics(
-        seconds, events, customers=int(np.count_nonzero(table["session"].to_numpy() == 1))
+        seconds, events, lengths.iloc[0], customers=int(customer.max(initial=-1)) + 1
     )
     definition = {
         "unit": "the session; a customer may have several",
@@ -117,7 +120,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         definition=definition,
         metrics=metrics,
         sql=sql,
-        lengths=_lengths(events),
+        lengths=lengths,
     )
 
 
@@ -183,11 +186,11 @@ def _channels(log: EventLog, events: Ints) -> pd.Series:
     return named([*values, None], np.where(first < 0, len(values), first))
 
 
-def _lengths(events: Ints) -> pd.DataFrame:
-    counts = np.add.reduceat(
-        np.bincount(np.minimum(events, LENGTHS[-1]), minlength=LENGTHS[-1] + 1), LENGTHS
-    )
-    low, high = wilson(counts, np.full(counts.size, events.size))
+def _lengths(events: Ints, customer: Ints) -> pd.DataFrame:
+    length = np.searchsorted(LENGTHS, events, side="right") - 1
+    counts = np.bincount(length, minlength=LENGTHS.size)
+    alike = rows_of_customers(length, customer, LENGTHS.size, np.bincount(customer))
+    low, high = alike.interval(counts, events.size)
     ends = [*(LENGTHS[1:] - 1).tolist(), None]
     names = [
         f"{first:,} and more"
@@ -207,9 +210,8 @@ def _lengths(events: Ints) -> pd.DataFrame:
     return pd.DataFrame(columns).astype({"events": "str"})
 
 
-def _metrics(seconds: Floats, events: Ints, customers: int) -> dict[str, Metric]:
-    n, alone = events.size, int(np.count_nonzero(events == 1))
-    low, high = (float(bound) for bound in wilson(alone, n))
+def _metrics(seconds: Floats, events: Ints, alone: pd.Series, customers: int) -> dict[str, Metric]:
+    n = events.size
     return {
         "sessions": metric(n, n=n, label="Sessions", unit="number"),
         "customers": metric(customers, n=customers, label="Customers", unit="number"),
@@ -226,9 +228,9 @@ def _metrics(seconds: Floats, events: Ints, customers: int) -> dict[str, Metric]
             unit="number",
         ),
         "share_of_one_event": metric(
-            alone / n if n else float("nan"),
-            low,
-            high,
+            alone["share"],
+            alone["share_low"],
+            alone["share_high"],
             n,
             label="Sessions of one event",
             unit="share",

@@ -38,7 +38,8 @@ from cjlib.shared.event_arrays import (
     whole_customers,
 )
 from cjlib.shared.group_by import CustomerGroups, group_by, names_given
-from cjlib.shared.stats import share, wilson
+from cjlib.shared.repeated_rows import MEASURED, RowsOfCustomers, RowsWithinBases
+from cjlib.shared.stats import share
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.engine import identifier, literal
@@ -90,7 +91,7 @@ def transitions(
     -------
     Transitions
         `.table`: [by], `source`, `target`, `count`, `customers`, `share_of_source`,
-        `share_of_source_low`, `share_of_source_high` (Wilson over pairs), `median_seconds`,
+        `share_of_source_low`, `share_of_source_high` (by customers), `median_seconds`,
         `mean_seconds` (missing at the ends); by count falling, then names; groups by customers,
         then value.
 
@@ -114,8 +115,10 @@ def transitions(
     gap = gap_of(given_gap, resolution)
     names = log.event_names
     start, end = free_mark(START, names), free_mark(END, names)
-    grouping, pairs, around = log.counted(_pairs, pairs_there, gap, names_given(by, "by", COLUMNS))
-    table = _sorted([*names, start, end], grouping, pairs)
+    grouping, pairs, alike, around = log.counted(
+        _pairs, pairs_there, gap, names_given(by, "by", COLUMNS)
+    )
+    table = _sorted([*names, start, end], grouping, pairs, alike)
     metrics = _metrics(table, around.stretches, around.customers)
     definition = {
         "unit": "the pair of neighbouring events; customers beside it",
@@ -124,7 +127,7 @@ def transitions(
         "session_gap": gap_in_words(gap, given_gap, resolution),
         **_by_in_words(grouping),
         "ties": ties_in_words(around.tied),
-        "interval": "Wilson 95% over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
+        "interval": "Wilson 95% of as many independent pairs as have the variance from customer to customer",
         **base_of(log, around.events, around.customers),
         **reserved_names(names, START, END),
         **log.counted(lambda _: {}, words_there),
@@ -155,23 +158,26 @@ def _by_in_words(grouping: CustomerGroups | None) -> dict[str, str]:
 
 def _pairs(
     log: EventLog, gap: int | None, by: tuple[str, ...]
-) -> tuple[CustomerGroups | None, Pairs, Around]:
+) -> tuple[CustomerGroups | None, Pairs, RowsOfCustomers, Around]:
     grouping = group_by(log, by, taken=COLUMNS) if by else None
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
+    alike, every = RowsWithinBases(names + 2), -(-log.n_events // MEASURED)
     events = tied = customers = stretches = 0
-    for rows in whole_customers(log):
+    for number, rows in enumerate(whole_customers(log)):
         customer, time, event = rows["customer"], rows["time"], rows["event"]
         group = grouping.of[customer] if grouping else np.zeros(1, dtype=np.int64)
         begins = np.append(True, customer[1:] != customer[:-1])
-        stretches += _add(counted, (customer, time, event, group), gap, names, begins)
+        look = None if number % every else alike
+        stretches += _add((counted, look), (customer, time, event, group), gap, names, begins)
         tied += tied_events(customer, time)
         events, customers = events + customer.size, customers + int(np.count_nonzero(begins))
-    return grouping, counted.pairs(), Around(events, tied, customers, stretches)
+    pairs = counted.pairs()
+    return grouping, pairs, alike.of(pairs.keys), Around(events, tied, customers, stretches)
 
 
 def _add(
-    counted: Tally,
+    counted: tuple[Tally, RowsWithinBases | None],
     rows: tuple[Codes, Ints, Codes, Ints],
     gap: int | None,
     names: int,
@@ -190,13 +196,19 @@ def _add(
     key = source * base
     key[:-1] += np.where(last[:-1], end, event[1:])
     key[-1] += end
-    counted.add(key, who, microseconds)
     first = np.append(0, np.flatnonzero(last[:-1]) + 1)
-    counted.add((source[first] - event[first] + start) * base + event[first], who[first])
+    from_start = (source[first] - event[first] + start) * base + event[first]
+    pairs, alike = counted
+    pairs.add(key, who, microseconds)
+    pairs.add(from_start, who[first])
+    if alike is not None:
+        alike.add(np.append(key, from_start), np.append(who, who[first]))
     return first.size
 
 
-def _sorted(labels: list[str], grouping: CustomerGroups | None, pairs: Pairs) -> pd.DataFrame:
+def _sorted(
+    labels: list[str], grouping: CustomerGroups | None, pairs: Pairs, alike: RowsOfCustomers
+) -> pd.DataFrame:
     base = len(labels)
     group, source, target = (
         pairs.keys // (base * base),
@@ -210,7 +222,7 @@ def _sorted(labels: list[str], grouping: CustomerGroups | None, pairs: Pairs) ->
         if of_source.size
         else np.zeros(0, dtype=np.int64)
     )
-    low, high = wilson(pairs.sizes, total)
+    low, high = alike.interval(pairs.sizes, total)
     rank = text_rank(labels)
     order = np.lexsort((rank[target], rank[source], -pairs.sizes, group))
     columns = {
@@ -232,7 +244,6 @@ def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, M
     inner = table.loc[~_at_ends(table)]
     pairs = int(inner["count"].sum())
     repeats = int(inner.loc[inner["source"] == inner["target"], "count"].sum())
-    low, high = (float(bound) for bound in wilson(repeats, pairs))
     return {
         "transitions": metric(pairs, n=customers, label="Moves", unit="number"),
         "distinct_transitions": metric(
@@ -244,9 +255,7 @@ def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, M
         "stretches": metric(stretches, n=customers, label="Histories", unit="number"),
         "share_of_repeats": metric(
             repeats / pairs if pairs else float("nan"),
-            low,
-            high,
-            pairs,
+            n=pairs,
             label="Repeats of the same event",
             unit="share",
         ),

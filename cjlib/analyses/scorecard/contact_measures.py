@@ -26,6 +26,7 @@ from cjlib.analyses.scorecard.series import (
     means_by,
 )
 from cjlib.shared.event_arrays import opens
+from cjlib.shared.repeated_rows import share_interval
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.durations import microseconds
 
@@ -221,7 +222,9 @@ def _all(
     answered, resolved = tickets.first_response >= 0, tickets.resolved >= 0
 
     def part(good: Bools, base: Bools) -> Shares:
-        return Shares(counted(period[good & base], size), counted(period[base], size))
+        inside = base & (period >= 0)
+        bounds = share_interval(good[inside], tickets.customer[inside], period[inside], size)
+        return Shares(counted(period[good & base], size), counted(period[base], size), bounds)
 
     soon = answered & (tickets.first_response - opened <= A_DAY)
     at_once = (tickets.responses <= 1) & ~tickets.reopened
