@@ -222,6 +222,8 @@ def test_blanks_around_cells_are_no_part_of_them(tmp_path):
         "Fri Mar 07 07:01:33 2025", "07-MAR-25 07.01.33.000000000 AM", "2025-03-07T08:01:33+01:00[Europe/Berlin]", "20250307070133",
         "2025. 03. 07. 오전 07:01:33", "2025年03月07日 07:01:33", "2025/03/07 上午 07:01:33", "7. März 2025 07:01:33", "Mar 7, 2025 at 7:01:33 AM",
         "7 de marzo de 2025 7:01:33 a. m.", "1741330893", "1741330893000.0", "March 7th, 2025 07:01:33",
+        "Fr, 2025-03-07, 07:01:33 Uhr", "07-MAR-2025 07.01.33", "07-MAR-25 07.01.33", "7 marca 2025 07:01:33", "7 Mart 2025 07.01.33", "7 марта 2025 07:01:33",
+        "7/Mar/25 7:01:33 AM", "7-Mar-25 07.01.33", "Mar-07-25 07:01:33", "Mar 7, 25 7:01:33 AM", "7 Mar 25 07:01:33",
     ],
 )  # fmt: skip
 def test_init_finds_the_times_that_the_reader_reads(written, tmp_path):
@@ -232,6 +234,44 @@ def test_init_finds_the_times_that_the_reader_reads(written, tmp_path):
     log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
     times = log.engine.rows("SELECT DISTINCT date_trunc('second', timestamp) FROM events")
     assert times == [(pd.Timestamp("2025-03-07 07:01:33").to_pydatetime(),)]
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [
+        ("Mo., 31.03.2025, 07:01 Uhr", 7), ("31.3.2025 7.01", 7), ("3/31/25, 7:01:00\u202fPM", 19), ("3/31/25, 7:01\xa0PM", 19), ("3/31/25 7:01PM", 19),
+        ("Mon 03/31/2025 7:01 PM", 19),
+    ],
+)  # fmt: skip
+def test_init_reads_the_clocks_that_countries_and_spreadsheets_write(written, hour, tmp_path):
+    path = tmp_path / "events.csv"
+    rows = [f'"{written}",u{n % 3},{"buy" if n % 2 else "view"}' for n in range(12)]
+    path.write_text("\n".join(["Timestamp,user_id,event", *rows]), encoding="utf-8")
+    (tmp_path / "journey.yml").write_text(first_journey(path), encoding="utf-8")
+    log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
+    times = log.engine.rows("SELECT DISTINCT timestamp FROM events")
+    assert times == [(pd.Timestamp(f"2025-03-31 {hour}:01").to_pydatetime(),)]
+
+
+def test_seconds_and_milliseconds_of_one_column_of_times_are_both_read(tmp_path):
+    rows = [f"u{n % 3},visit,{1741330893 * (1000 if n % 2 else 1)}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["customer_id,event,time", *rows]))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
+    assert log.engine.rows("SELECT count(DISTINCT timestamp) FROM events") == [(1,)]
+    assert {"epoch seconds since 1970", "epoch milliseconds since 1970"} <= set(
+        log.quality["check"]
+    )
+
+
+def test_init_says_that_dates_are_written_in_two_orders(tmp_path):
+    days = ["31/12/2024", "12/31/2024", "01/02/2024"]
+    rows = [f"u{n % 3},visit,{days[n % 3]}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["customer_id,event,date", *rows]))
+    with pytest.raises(cj.DataError, match="two orders, day first as '31/12/2024' and month first"):
+        first_journey(path)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,13 @@ from cjlib.sources.ingest.parse_times import (
     why_no_time,
 )
 from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
-from cjlib.sources.journey.scaffold.profile import NUMBERS, TIME_WORDS, Column, Look
+from cjlib.sources.journey.scaffold.profile import (
+    NUMBERS,
+    TIME_WORDS,
+    Column,
+    Look,
+    in_two_orders,
+)
 from cjlib.sources.log.engine import literal
 
 FEW_ROWS = 25
@@ -261,7 +267,7 @@ def _doubt_of_amount(look: Look, amount: Column, able: Sequence[Column]) -> str:
     doubts += [
         f"{column.name} holds {listed(look.values(column), most=5)}: sums add them as they stand"
         for column in look.columns
-        if column.distinct > 1 and _CURRENCY_WORDS.search(folded(column))
+        if column.distinct > 1 and not column.time_kind and _CURRENCY_WORDS.search(folded(column))
     ]
     return ". ".join(doubts)
 
@@ -403,6 +409,13 @@ def no_times(look: Look) -> str:
     """The columns whose values speak of times and are none, each with the reason."""
     found = []
     for column in look.columns:
+        both = None if column.time_kind else in_two_orders(look.values(column))
+        if both is not None:
+            found.append(
+                f"{shown(column.name)} holds dates in two orders, day first as {shown(both[0])} and month first as {shown(both[1])}. "
+                "Write them all in one, such as 2024-12-31"
+            )
+            continue
         reasons = [why_no_time(text) for text in column.examples]
         if (
             reasons
