@@ -432,6 +432,28 @@ def test_doubtful_ids_are_named(ids, check, words, tmp_path):
     assert words in found[check]
 
 
+@pytest.mark.parametrize("other", ["0017", "17.0", "'17", '"=""0017"""', "17\u200b", "\ufeff17"])
+def test_ids_that_differ_only_in_what_programs_do_to_them_are_named(other, tmp_path):
+    rows = f"17,buy,2024-01-01\n{other},buy,2024-01-02\nu18,buy,2024-01-03"
+    log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")
+    found = log.quality.set_index("check")
+    assert log.n_customers == 3
+    assert found.loc["ids that differ only in how they are written", "rows"] == 1
+    assert "'17'" in found.loc["ids that differ only in how they are written", "example"]
+
+
+def test_padded_ids_of_one_length_are_not_alike(tmp_path):
+    rows = [f"{n:04d},buy,2024-01-01 10:{n:02d}" for n in range(30)]
+    log = log_of(tmp_path, "\n".join(["customer_id,event,timestamp", *rows]))
+    assert "ids that differ only in how they are written" not in set(log.quality["check"])
+
+
+def test_an_id_that_a_sheet_holds_as_number_and_as_text_is_one():
+    frame = pd.DataFrame({"customer_id": [1001.0, "1001"], "event": "buy"})
+    frame["timestamp"] = ["2024-01-01", "2024-01-02"]
+    assert list(cj.read_events(frame).customer_ids()) == ["1001"]
+
+
 def test_times_that_stand_for_none_are_named(tmp_path):
     rows = "a,x,1970-01-01 00:00\nb,x,2024-01-01 10:00\nc,x,2024-01-02 10:00\n"
     log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")

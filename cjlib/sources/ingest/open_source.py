@@ -448,6 +448,8 @@ def _is_missing(value: Any) -> bool:
 def _as_text(value: Any) -> str | None:
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1001.0 beside "1001" in a sheet is the same id
     text = value.isoformat() if isinstance(value, date | datetime) else str(value)
     return text.encode("utf-8", "replace").decode()
 
