@@ -175,6 +175,48 @@ def test_what_stands_above_the_column_names_is_passed_over(top, tmp_path):
     assert (log.n_events, log.columns) == (2, ("Amount (net, EUR, all)",))
 
 
+@pytest.mark.parametrize("above", ["\n", "\n\n", "\r\n \r\n"])
+@pytest.mark.parametrize("columns", [3, 4])
+def test_blank_lines_above_the_column_names_are_no_names(above, columns, tmp_path):
+    names = HEADER.split(",")[:columns]
+    rows = [f"u1,buy,2024-01-0{n},{n}.5".split(",")[:columns] for n in (1, 2, 3)]
+    log = log_of(tmp_path, above + "\n".join(map(",".join, [names, *rows])))
+    assert (log.n_events, len(log.quarantine)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        [["Customer events"], []],
+        [["Report", "Customer events"], ["Period", "Q1 2025"], []],
+        [["Who", "", "When", ""]],
+        [["Report"], [], ["Who / what", "", "When", ""]],
+        [[], []],
+    ],
+)
+def test_what_stands_above_the_names_of_a_sheet_is_passed_over(above, tmp_path):
+    workbook = pytest.importorskip("xlsxwriter").Workbook(str(tmp_path / "book.xlsx"))
+    sheet = workbook.add_worksheet("Data")
+    rows = [
+        [f"u{n % 5}", ["view", "buy"][n % 2], f"2025-03-{n + 1:02d} 10:00", n + 0.5]
+        for n in range(20)
+    ]
+    for at, row in enumerate([*above, ["Customer", "Event", "Time", "Amount"], *rows]):
+        sheet.write_row(at, 0, row)
+    workbook.close()
+    (tmp_path / "journey.yml").write_text(first_journey(tmp_path / "book.xlsx"))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert (log.n_customers, log.event_names, log.n_events) == (5, ["buy", "view"], 20)
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 200
+
+
+def test_lines_that_stand_between_quotes_as_a_whole_are_told_so(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text('"customer_id,event,timestamp"\n"u1,buy,2024-01-01"\n')
+    with pytest.raises(cj.DataError, match="its lines stand between quotes as a whole"):
+        first_journey(path)
+
+
 def test_a_file_without_column_names_is_told_so(tmp_path):
     with pytest.raises(cj.DataError, match="no line of column names"):
         log_of(tmp_path, "u1,buy,2024-01-01 10:00\nu2,buy,2024-01-02 11:00\n")

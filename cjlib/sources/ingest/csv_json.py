@@ -224,10 +224,10 @@ def csv_layout(path: Path, encoding: str | None = None) -> Layout:
     else:
         delimiter = "\t" if ".tsv" in path.name.lower() else _delimiter(start, whole)
         title, above = _title(_first_rows(start, delimiter, whole))
-    if not title and not start.splitlines()[0].strip():
+    if not start.strip():
         raise DataError(
             f"source: {shown(path.name)} must begin with a line of column names. "
-            "Its first line is blank."
+            "Its lines are blank."
         )
     spaced = _SPACED.search(start) is not None
     escaped = _has_backslashes(start, delimiter)
@@ -283,26 +283,33 @@ def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
 
 
 def _title(rows: list[list[str]]) -> tuple[str, int]:
-    """What stands above the column names of a report, and in how many lines.
+    """What stands above the column names of a report, and in how many lines; blank lines are nothing to speak of."""
+    header = header_row(rows)
+    above = [cell.strip() for row in rows[:header] for cell in row if cell.strip()]
+    lines = sum(1 + sum(cell.count("\n") for cell in row) for row in rows[:header])
+    return (above[0] if above else "", lines)
+
+
+def header_row(rows: Sequence[Sequence[str]]) -> int:
+    """Which of the first rows of a file or a sheet holds the column names.
 
     The names fill more than half of as many cells as the fullest row; where a blank line stands below
-    narrower lines, they follow it.
+    narrower lines, they follow it. In a narrow table they are the first row that is not blank.
     """
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
     most = max((n for n, row in zip(filled, rows, strict=True) if len(row) == width), default=0)
     if width < NARROWEST_REPORT:
-        return "", 0
+        return next((position for position, n in enumerate(filled) if n), 0)
     header = next((position for position, n in enumerate(filled) if 2 * n > most), 0)
     gaps = [
         position
         for position, n in enumerate(filled[:-1])
-        if n == 0 < position and max(filled[:position]) < most and 2 * filled[position + 1] > most
+        if n == 0 < position
+        and 0 < max(filled[:position]) < most
+        and 2 * filled[position + 1] > most
     ]
-    header = max(header, gaps[0] + 1 if gaps else 0)
-    above = [cell.strip() for row in rows[:header] for cell in row if cell.strip()]
-    lines = sum(1 + sum(cell.count("\n") for cell in row) for row in rows[:header])
-    return (above[0], lines) if above else ("", 0)
+    return max(header, gaps[0] + 1 if gaps else 0)
 
 
 _EPOCH = re.compile(r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?")
@@ -827,6 +834,7 @@ __all__ = [
     "JsonFields",
     "Layout",
     "csv_layout",
+    "header_row",
     "load_csv",
     "load_json_lines",
     "named",

@@ -392,6 +392,16 @@ def _nothing(look: Look, option: str, what: str) -> DataError:
     near = no_times(look) if option == "time" else _damaged_ids(look)
     if near:
         return DataError(f"init: {shown(str(look.path))} has no column {what}: {near}.")
+    if len(look.columns) == 1 and look.sheets:
+        return DataError(
+            f"init: the sheet {shown(look.sheets[0])} of {shown(str(look.path))} has one column only: {columns}. "
+            "Who, what and when must stand in columns of their own, below one row of names."
+        )
+    if len(look.columns) == 1 and re.search(r"\w[,;\t|]\w", look.columns[0].name):
+        return DataError(
+            f"init: {shown(str(look.path))} has one column only, {columns}: its lines stand between quotes as a whole. "
+            "Take the quotes at the beginning and the end of each line off, or export the file again."
+        )
     if len(look.columns) == 1:
         return DataError(
             f"init: {shown(str(look.path))} has one column only: {columns}. Between its fields must stand a comma, a semicolon, a tab or |. "
