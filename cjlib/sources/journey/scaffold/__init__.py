@@ -25,6 +25,7 @@ from cjlib.sources.journey.scaffold.feedback_inference import (
     feedback_alone,
     feedback_lines,
     holds_answers,
+    holds_opinions,
     holds_texts,
     is_survey,
 )
@@ -109,11 +110,12 @@ def first_journey(
         guess = columns_of(look, customer=customer, event=event, time=time)
     except DataError:
         # Answers need no customer.
-        if alone and feedback is None and look.preset is None and holds_answers(look):
+        said = alone and feedback is None and look.preset is None
+        if said and (holds_answers(look) or holds_opinions(look)):
             return feedback_alone(file, folder=folder)
         raise
     no_events = alone and feedback is None and guess.event is None and guess.amount is None
-    if no_events and look.preset is None and holds_answers(look):
+    if no_events and look.preset is None and (holds_answers(look) or holds_opinions(look)):
         return feedback_alone(file, folder=folder)
     events = stage_inference.facts(look, guess)
     said = (

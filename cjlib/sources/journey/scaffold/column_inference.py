@@ -37,18 +37,20 @@ PLAINLY_CUSTOMER = re.compile(
     r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
 )
 PLAINLY_EVENT = re.compile(
-    r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|evento|événement)s?[_ .-]*(name|type|typ)?"
+    r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|azione|ação|evento|événement)s?[_ .-]*(name|type|typ)?"
 )
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
 _NEVER_EVENT = re.compile(
     r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri"
 )
-_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
-SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
+_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|feedback|review|verbatim|bewertung|antwort|nachricht|opinion|commentaire|comentario|region|city|currency|gender"
+SCORE_NAMES = re.compile(
+    r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisf|recommend|bewertung|sterne|zufrieden|weiterempfehl|recomm|recomend|valoraci|puntuaci|calificaci|valutazion|punteggio|voto$|avaliaç|beoordeling|tevreden|ocena$)"
+)
 NO_TIME_WORDS = (
     r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
 )
-MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
 CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
 _UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")

@@ -431,6 +431,13 @@ def holds_texts(look: Look) -> bool:
     return not other and any(_is_long_text(look, column) for column in look.columns)
 
 
+def holds_opinions(look: Look) -> bool:
+    """Whether a file that names no events has scores, though none that can be read yet, beside what people wrote."""
+    return any(is_answer(column) for column in look.columns) and any(
+        _is_long_text(look, column) for column in look.columns
+    )
+
+
 def _is_long_text(look: Look, column: Column) -> bool:
     """Whether the values are sentences of people; of a column that is not called so they must be long."""
     if column.time_kind or column.share_number > 0.5 or 2 * column.values < look.rows:
