@@ -212,6 +212,18 @@ def test_what_people_wrote_is_no_event_and_german_stars_are_scores(repeats, tmp_
     assert "Bewertungstext: text" in (tmp_path / "journey.yml").read_text("utf-8")
 
 
+@pytest.mark.parametrize("users", ["users", "Active users", "Besucher", "unique_visitors"])
+@pytest.mark.parametrize("form", ["{}", "{:,}"])
+def test_a_report_that_counts_people_by_day_is_no_log_of_events(users, form, tmp_path):
+    days = pd.date_range("2024-01-01", periods=120).strftime("%Y-%m-%d")
+    many = [form.format(1000 + 7 * n % 37) for n in range(120)]
+    path = tmp_path / "report.csv"
+    pd.DataFrame({"date": days, users: many, "revenue": 9.5}).to_csv(path, index=False)
+    with pytest.raises(cj.DataError, match=r"is a report: .* says how many there were"):
+        first_journey(path)
+    assert f"{users}: customer_id" in first_journey(path, customer=users).replace('"', "")
+
+
 def test_midnight_at_the_end_of_a_day_is_the_next_day(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text(

@@ -36,6 +36,10 @@ PLAINLY_CUSTOMER = re.compile(
     r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail([_ .-]*addr(ess)?)?|reviewers?|respondents?)"
     r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
 )
+_HOW_MANY = re.compile(
+    r"(.*[_ .-])?(users|visitors|customers|clients|kunden|nutzer|besucher|members|mitglieder|subscribers|accounts|persons|people|viewers|buyers|shoppers|contacts"
+    r"|usuarios|clientes|visitantes|utilisateurs|visiteurs|utenti|clienti|klanten|gebruikers)([_ .-]*(count|total))?"
+)
 PLAINLY_EVENT = re.compile(
     r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|azione|ação|evento|événement)s?[_ .-]*(name|type|typ)?"
 )
@@ -183,6 +187,8 @@ def columns_of(
     if when is None:
         raise _nothing(look, "time", "whose values are dates or times")
     add_times(look, when)
+    if customer is None:
+        _no_counts(look)
     customers = _customers(look, when, given_column(look, "customer", customer))
     if not customers:
         raise _nothing(
@@ -241,6 +247,25 @@ def columns_of(
         no_money=None if amount else next(filter(_is_text_of_money, rest), None),
         doubts=doubts,
     )
+
+
+def _no_counts(look: Look) -> None:
+    """Refuse a report of days: numbers called as people are, at whole hours only, say how many there were."""
+    counted = [
+        column
+        for column in look.columns
+        if _HOW_MANY.fullmatch(folded(column))
+        and column.examples
+        and all(re.fullmatch(r"[0-9][0-9., '’\u00a0\u202f]*", text) for text in column.examples)
+    ]
+    others = [one for one in look.columns if one not in counted and called_customer(look, one)]
+    whole = look.engine.rows("SELECT coalesce(bool_and(at_ % 3600 = 0), FALSE) FROM looked")[0][0]
+    if counted and whole and not others:
+        name = shown(counted[0].name)
+        raise DataError(
+            f"init: {shown(str(look.path))} is a report: {name} says how many there were, such as {shown(counted[0].examples[0])}. Journeys need a row an event: "
+            f"who, what, when. Export the events themselves; if {name} does hold ids, say cj init FILE --customer COLUMN (customer= in Python)."
+        )
 
 
 def _is_text_of_money(column: Column) -> bool:
