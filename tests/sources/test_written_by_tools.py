@@ -584,6 +584,70 @@ def test_an_order_of_some_items_is_a_row_and_not_what_stands_around_rows(tmp_pat
     assert log_of(tmp_path, json.dumps(order), "events.json").n_events == 1
 
 
+OBJECTS = [
+    {"user": f"u{n % 5}", "event": ["view", "buy"][n % 2], "time": f"2025-03-{n + 1:02d} 10:00"}
+    for n in range(20)
+]
+
+
+@pytest.mark.parametrize("around", [[], ["events"], ["app", "events"]])
+def test_json_objects_under_a_key_each_are_rows(around, tmp_path):
+    whole: dict = {f"-Nx{n}": row for n, row in enumerate(OBJECTS)}
+    for key in around:
+        whole = {key: whole}
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(whole))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert (log.n_customers, log.event_names, log.n_events) == (5, ["buy", "view"], 20)
+
+
+@pytest.mark.parametrize("orient", ["columns", "split", "list"])
+def test_json_of_columns_is_told_so(orient, tmp_path):
+    frame = pd.DataFrame(OBJECTS)
+    path = tmp_path / "export.json"
+    path.write_text(
+        json.dumps(frame.to_dict("list")) if orient == "list" else frame.to_json(orient=orient)
+    )
+    with pytest.raises(cj.DataError, match="holds columns, not rows"):
+        first_journey(path)
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet", "sheet"])
+def test_money_that_a_file_holds_as_text_is_a_number(kind, tmp_path):
+    rows = [{**row, "total_price": f"{n}.50"} for n, row in enumerate(OBJECTS)]
+    path = tmp_path / {"json": "e.jsonl", "parquet": "e.parquet", "sheet": "e.xlsx"}[kind]
+    if kind == "json":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif kind == "parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    else:
+        pytest.importorskip("xlsxwriter")
+        pd.DataFrame(rows).to_excel(path, index=False, engine="xlsxwriter")
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 200
+
+
+def test_one_event_of_several_objects_is_one_row(tmp_path):
+    path = tmp_path / "event.json"
+    one = {"user": {"id": "u1"}, "what": {"name": "buy"}, "at": {"time": "2025-03-01 10:00"}}
+    path.write_text(json.dumps(one, indent=1))
+    log = cj.read_events(
+        path,
+        columns={"user.id": "customer_id", "what.name": "event", "at.time": "timestamp"},
+        timezone="UTC",
+    )
+    assert log.n_events == 1
+
+
+def test_lists_of_events_inside_customers_are_told_to_need_rows(tmp_path):
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps([{"user_id": f"u{n}", "events": OBJECTS[n:]} for n in range(9)]))
+    with pytest.raises(cj.DataError, match="'events' holds lists of objects"):
+        first_journey(path)
+
+
 def test_a_json_array_that_breaks_off_is_told_so(tmp_path):
     with pytest.raises(cj.DataError, match="breaks off"):
         log_of(tmp_path, '[{"customer_id": "a"}, {"customer_id"', "events.jsonl")

@@ -30,7 +30,7 @@ from cjlib.sources.log.engine import DuckDB
 
 LARGE = 50 * 2**20
 """Sources of fewer bytes are prepared in memory each time: that takes well under a second."""
-FORMAT = 3
+FORMAT = 4
 
 
 _LOG = logging.getLogger(__name__)

@@ -14,6 +14,9 @@ from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.sources.ingest.open_source import NEEDED, QualityLine, Raw, renamed, wanted
 from cjlib.sources.log.engine import DuckDB, blank, literal
 
+MONEY = "value"
+"""What the log calls the money of an event: its texts are read as numbers, for programs write "12.50" into JSON so that no cent is lost."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -94,7 +97,11 @@ def read_columns(
     properties = sorted(
         name for name in names if name not in (*NEEDED, *ids) and name in wanted(names, only)
     )
-    written = {place[name]: name for name in properties if place[name] in raw.untyped}
+    written = {
+        place[name]: name
+        for name in properties
+        if place[name] in raw.untyped or (name == MONEY and kind[name] == "VARCHAR")
+    }
     typed, notes = text_types(engine, written, usable, decimal)
     columns = [
         *(

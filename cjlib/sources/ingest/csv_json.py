@@ -31,6 +31,7 @@ BLOCK = 1 << 24
 LOOKED_AT = 1 << 16
 ROWS_COMPARED = 50
 NARROWEST_REPORT = 3
+FEWEST_KEYED = 3
 """A table needs as many columns before a line of one cell above it is taken for its title."""
 OUTER_BLANKS = " \t\r\n\xa0"
 LONGEST_FIELD = 1 << 30
@@ -702,12 +703,40 @@ def _rows_inside(path: Path, whole: Any) -> tuple[str, list[str]]:
     name = max(lists, key=lambda one: len(lists[one]), default="")
     if name and len(lists[name]) > own:
         return name, [json.dumps(row, ensure_ascii=False) for row in lists[name]]
-    if whole and own == 0:
+    keyed = _rows_by_key(whole)
+    if keyed is not None and not keyed.numbered:
+        return keyed.name, [json.dumps(row, ensure_ascii=False) for row in keyed.rows]
+    if whole and (own == 0 or keyed is not None):
         raise DataError(
             f"source: {shown(path.name)} holds columns, not rows. Write one JSON object a row: in pandas "
             "frame.to_json(path, orient='records', lines=True)."
         )
     return "", []
+
+
+@dataclass(frozen=True)
+class _Keyed:
+    """Rows under a key each, as databases of documents write them; `numbered` where their fields are numbers of rows, so that each is a column."""
+
+    name: str
+    rows: list[dict[str, Any]]
+    numbered: bool
+
+
+def _rows_by_key(whole: dict[str, Any], name: str = "") -> _Keyed | None:
+    """The objects that a key each holds in one object, where they have most fields in common; the key is the field `key` of each."""
+    if len(whole) == 1:
+        (key, inner), *_ = whole.items()
+        return _rows_by_key(inner, f"{name}.{key}".lstrip(".")) if isinstance(inner, dict) else None
+    rows = list(whole.values())
+    if len(rows) < FEWEST_KEYED or not all(isinstance(row, dict) and row for row in rows):
+        return None
+    fields = Counter(field for row in rows for field in row)
+    common = [field for field, n in fields.items() if n == len(rows)]
+    if len(common) < FEWEST_KEYED - 1 or 2 * len(common) < len(rows[0]):
+        return None
+    keyed = [{"key": key, **row} for key, row in whole.items()]
+    return _Keyed(name or "*", keyed, numbered=all(field.isdigit() for field in common))
 
 
 def _is_json(text: str) -> bool:

@@ -214,9 +214,8 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
             f"{quoted(guess.negative.name)} is below 0 in some rows: refunds or cancellations? They count as events."
         )
     if guess.no_money is not None:
-        no_number = "is text in the file" if guess.no_money.is_text else "is no number"
         doubts.append(
-            f"{quoted(guess.no_money.name)} is called as money is, but {shown(guess.no_money.examples[0])} {no_number}, so no column is the value yet. "
+            f"{quoted(guess.no_money.name)} is called as money is, but {shown(guess.no_money.examples[0])} is no number, so no column is the value yet. "
             "Write plain numbers into the file, such as 1234.50."
         )
     further = [

@@ -66,6 +66,8 @@ _MESSAGE_ID = re.compile(
     r"[^a-z]*(message|insert|event|delivery|record|dedup\w*|idempotency)[_ ]*(id|key|uuid)"
 )
 _MOST_WITHOUT_ID = 0.3
+_FEW_EVENTS = 10
+"""In more rows some event happens twice."""
 _NAME = 0.3  # a name weighs less than any clear difference in content
 
 
@@ -271,7 +273,8 @@ def _no_counts(look: Look) -> None:
 def _is_text_of_money(column: Column) -> bool:
     """Whether a column is called as money is, and its texts hold digits, but are no numbers."""
     return (
-        (column.is_text or column.type == "VARCHAR")
+        column.type == "VARCHAR"
+        and not column.holds_objects
         and column.distinct > 1
         and not column.time_kind
         and _named_as_money(column)
@@ -417,6 +420,16 @@ def given_column(look: Look, option: str, name: str | None) -> Column | None:
 def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
     near = no_times(look) if option == "time" else _damaged_ids(look)
+    lists = [
+        column
+        for column in look.columns
+        if column.examples and all(re.match(r"\[\s*{", text) for text in column.examples)
+    ]
+    if lists and not near:
+        return DataError(
+            f"init: {shown(str(look.path))} has no column {what}, but {shown(lists[0].name)} holds lists of objects. Each of them needs a row of its own, "
+            "with the customer beside it: who, what, when."
+        )
     if near:
         return DataError(f"init: {shown(str(look.path))} has no column {what}: {near}.")
     if len(look.columns) == 1 and look.sheets:
@@ -603,6 +616,7 @@ def _could_be_event(look: Look, column: Column) -> bool:
     most = look.rows // 2 if PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
     if (
         column.time_kind is not None
+        or column.distinct == look.rows > _FEW_EVENTS
         or not 2 <= column.distinct <= max(20, most)
         or column.missing >= 0.2 * look.rows
     ):
@@ -670,10 +684,7 @@ def _amounts(rest: Sequence[Column]) -> list[Column]:
     found = [
         column
         for column in rest
-        if column.type.endswith(NUMBERS)
-        and not column.is_text
-        and column.distinct > 1
-        and _named_as_money(column)
+        if column.type.endswith(NUMBERS) and column.distinct > 1 and _named_as_money(column)
     ]
     return sorted(
         (column for column in found if not column.time_kind),
