@@ -130,6 +130,43 @@ def test_init_says_what_is_doubtful_about_money(name, value, words, tmp_path):
     assert check_journey(tmp_path / "journey.yml").exit_code == 0
 
 
+def orders(tmp_path, **columns):
+    """Forty orders of eleven people, and what init writes of them."""
+    days = [f"2025-03-{n % 28 + 1:02d} {n % 24:02d}:00" for n in range(40)]
+    frame = pd.DataFrame({"customer_id": [f"u{n % 11}" for n in range(40)], "time": days})
+    path = tmp_path / "orders.csv"
+    frame.assign(**columns).to_csv(path, index=False)
+    return first_journey(path)
+
+
+def test_orders_that_came_to_nothing_are_named_and_can_be_left_out(tmp_path):
+    states = ["complete", "Canceled", "refunded", "processing"]
+    text = orders(tmp_path, status=[states[n % 4] for n in range(40)], total=9.5)
+    where = "where: {status: {not: [Canceled, refunded]}}"
+    assert f"and they count: {where} leaves them out" in text
+    path = tmp_path / "journey.yml"
+    path.write_text(text.replace("    columns:", f"    {where}\n    columns:", 1))
+    assert read_journey(path).read_events().n_events == 20
+
+
+@pytest.mark.parametrize(
+    ("amount", "asked"),
+    [
+        ([999, 2499, 105000, 1995], True),
+        ([9.99, 24.99, 1050, 19.95], False),
+        ([9, 24, 50, 19], False),
+    ],
+)
+def test_whole_amounts_beside_a_currency_may_be_cents(amount, asked, tmp_path):
+    text = orders(tmp_path, amount=[amount[n % 4] for n in range(40)], currency="eur")
+    assert ("If these are cents" in text) == asked
+
+
+def test_decimals_of_two_kinds_in_one_column_are_told_so(tmp_path):
+    _, said = amounts(tmp_path, ["1,234.50", "1.234,50"] * 3 + ["2,345.50"])
+    assert "after a point, in others after a comma" in said["amount: words among numbers"]
+
+
 def test_not_a_number_in_parquet_is_missing_though_its_statistics_do_not_say_so(tmp_path):
     table = {"customer_id": ["a", "b"], "event": ["buy", "buy"], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "amount": [2.5, float("nan")]}  # fmt: skip
     path = tmp_path / "events.parquet"
@@ -305,6 +342,22 @@ def test_seconds_and_milliseconds_of_one_column_of_times_are_both_read(tmp_path)
     assert {"epoch seconds since 1970", "epoch milliseconds since 1970"} <= set(
         log.quality["check"]
     )
+
+
+def test_numbers_of_another_clock_are_told_to_be_no_times(tmp_path):
+    rows = [f"u{n % 3},visit,{638741664130000000 + n}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["customer_id,event,time", *rows]))
+    with pytest.raises(cj.DataError, match="counts no seconds, milliseconds"):
+        first_journey(path)
+
+
+def test_columns_of_a_fixed_width_are_no_comments(tmp_path):
+    rows = [("user", "action", "time"), *((f"u{n % 3}", "buy", "2025-03-01") for n in range(12))]
+    path = tmp_path / "events.txt"
+    path.write_text("\n".join(f"{a:<12}{b:<12}{c:<22}" for a, b, c in rows))
+    with pytest.raises(cj.DataError, match="has one column only"):
+        first_journey(path)
 
 
 def test_init_says_that_dates_are_written_in_two_orders(tmp_path):

@@ -502,7 +502,12 @@ def _kind_of_numbers(
     if strangers and not (
         strangers <= _FEW_STRANGERS * found.numbers and 2 * found.parts > found.numbers
     ):
-        text = f"{shown(found.stranger)} is no number, so the column is read as text"
+        what = (
+            f"in some rows decimals stand after a point, in others after a comma, such as {shown(found.example)}"
+            if found.stranger is None
+            else f"{shown(found.stranger)} is no number"
+        )
+        text = f"{what}, so the column is read as text"
         note = QualityLine(f"{name}: words among numbers", strangers, text)
         return "VARCHAR", [note] if strangers < found.numbers / 2 else []
     signs = [sign for sign, fitting in able.items() if fitting == max(able.values())]

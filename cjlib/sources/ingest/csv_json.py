@@ -217,7 +217,7 @@ def csv_layout(path: Path, encoding: str | None = None) -> Layout:
     if "\0" in start:
         raise DataError(
             f"source: {shown(path.name)} is not a text file: it holds zero bytes. "
-            "If it is UTF-16 without a mark, say encoding='utf-16-le'."
+            f"If it is UTF-16 without a mark, say encoding='utf-16-{'be' if start[0] == chr(0) else 'le'}'."
         )
     told = _TOLD.match(start)
     if told:

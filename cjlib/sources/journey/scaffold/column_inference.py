@@ -30,6 +30,7 @@ from cjlib.sources.journey.scaffold.profile import (
 from cjlib.sources.log.engine import literal
 
 FEW_ROWS = 25
+_FEW_VALUES = 15
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 PLAINLY_CUSTOMER = re.compile(
@@ -66,6 +67,10 @@ _MESSAGE_ID = re.compile(
     r"[^a-z]*(message|insert|event|delivery|record|dedup\w*|idempotency)[_ ]*(id|key|uuid)"
 )
 _MOST_WITHOUT_ID = 0.3
+_LEAST_IN_CENTS = 500
+_UNDONE = re.compile(
+    r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback).*"
+)
 _FEW_EVENTS = 10
 """In more rows some event happens twice."""
 _NAME = 0.3  # a name weighs less than any clear difference in content
@@ -287,6 +292,11 @@ def _doubt_of_amount(look: Look, amount: Column, able: Sequence[Column]) -> str:
     doubts = []
     if len(able) > 1:
         doubts.append(f"money too: {_names(able[1:])}. Which is what the customer paid?")
+    coded = any(_CURRENCY_WORDS.search(folded(column)) for column in look.columns)
+    if coded and not _PARTS_OF_MONEY.search(folded(amount)) and _could_be_cents(look, amount):
+        doubts.append(
+            "all are whole numbers of some size: programs of payments write cents. If these are cents, divide them in the file"
+        )
     if _PARTS_OF_MONEY.search(folded(amount)):
         doubts.append("by its name in cents or other parts of the currency: divide it in the file")
     doubts += [
@@ -300,6 +310,15 @@ def _doubt_of_amount(look: Look, amount: Column, able: Sequence[Column]) -> str:
         if column.distinct > 1 and not column.time_kind and _CURRENCY_WORDS.search(folded(column))
     ]
     return ". ".join(doubts)
+
+
+def _could_be_cents(look: Look, amount: Column) -> bool:
+    """Whether an amount is never broken, and usually of three digits and more."""
+    number = look.numbers(amount)
+    whole, usual = look.engine.rows(
+        f"SELECT bool_and({number} = trunc({number})), median(abs({number})) FROM looked WHERE {number} <> 0"
+    )[0]
+    return bool(whole) and usual >= _LEAST_IN_CENTS
 
 
 def _names(columns: Iterable[Column]) -> str:
@@ -365,6 +384,18 @@ def _share_negative(look: Look, column: Column) -> float:
         return 0.0
     number = look.numbers(column)
     return look.engine.rows(f"SELECT count(*) FILTER ({number} < 0) / count(*) FROM looked")[0][0]
+
+
+def undone(look: Look, guess: Guess) -> tuple[Column, list[str]] | None:
+    """A column of few values, some of which say that the row was taken back or came to nothing; None where events have names or there is none."""
+    if guess.event is not None:
+        return None
+    for column in look.columns:
+        if 2 <= column.distinct <= _FEW_VALUES and column.share_number < 0.5:
+            found = [text for text in look.values(column) if _UNDONE.fullmatch(text.casefold())]
+            if found and len(found) < column.distinct:
+                return column, found
+    return None
 
 
 def nobody(look: Look, who: Column) -> tuple[str, ...]:
@@ -466,12 +497,15 @@ def no_times(look: Look) -> str:
                 "Write them all in one, such as 2024-12-31"
             )
             continue
+        called_time = named(column, TIME_WORDS) > 0
+        if called_time and column.share_number > 0.9 and not any(map(why_no_time, column.examples)):
+            found.append(
+                f"{shown(column.examples[0])} in {shown(column.name)} is a number that counts no seconds, milliseconds, microseconds or nanoseconds since 1970: "
+                "write dates in its place"
+            )
+            continue
         reasons = [why_no_time(text) for text in column.examples]
-        if (
-            reasons
-            and all(reasons)
-            and (column.share_number < 0.5 or named(column, TIME_WORDS) > 0)
-        ):
+        if reasons and all(reasons) and (column.share_number < 0.5 or called_time):
             found.append(f"{shown(column.examples[0])} in {shown(column.name)} {reasons[0]}")
     return "; ".join(found)
 
