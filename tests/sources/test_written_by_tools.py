@@ -344,6 +344,22 @@ def test_seconds_and_milliseconds_of_one_column_of_times_are_both_read(tmp_path)
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "letters"), [("Time (EST)", "EST"), ("created_CET", "CET"), ("Timestamp", None)]
+)
+def test_init_asks_of_the_zone_that_a_column_is_called_by(name, letters, tmp_path):
+    rows = [f"u{n % 3},{'buy' if n % 2 else 'view'},2025-03-01 10:{n:02d}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join([f"customer_id,event,{name}", *rows]))
+    text = first_journey(path)
+    assert (f"where {letters} is not this zone" in text) == (letters is not None)
+
+
+def test_yes_and_no_are_no_events(tmp_path):
+    text = orders(tmp_path, Newsletter=[["ja", "nein"][n % 2] for n in range(40)], total=9.5)
+    assert "event: activity  # DECIDE: no column names an event" in text
+
+
 def test_numbers_of_another_clock_are_told_to_be_no_times(tmp_path):
     rows = [f"u{n % 3},visit,{638741664130000000 + n}" for n in range(12)]
     path = tmp_path / "events.csv"
@@ -535,6 +551,12 @@ def test_ids_that_differ_only_in_what_programs_do_to_them_are_named(other, tmp_p
     assert log.n_customers == 3
     assert found.loc["ids that differ only in how they are written", "rows"] == 1
     assert "'17'" in found.loc["ids that differ only in how they are written", "example"]
+
+
+def test_ids_that_differ_in_blanks_between_their_words_are_named(tmp_path):
+    rows = "Anna Meier,buy,2024-01-01\nAnna  Meier,buy,2024-01-02"
+    log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")
+    assert "ids that differ only in how they are written" in set(log.quality["check"])
 
 
 def test_padded_ids_of_one_length_are_not_alike(tmp_path):

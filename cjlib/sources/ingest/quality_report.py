@@ -382,7 +382,8 @@ def _written_alike(folded: pa.Array) -> list[QualityLine]:
     if not marked.true_count:
         return []
     plain = folded
-    for pattern, kept in ((f"^{_INVISIBLE}|{_INVISIBLE}$", ""), (_AS_A_NUMBER, r"\1")):
+    edges, gaps = f"^{_INVISIBLE}|{_INVISIBLE}$", _INVISIBLE
+    for pattern, kept in ((edges, ""), (gaps, " "), (_AS_A_NUMBER, r"\1")):
         options = compute.ReplaceSubstringOptions(pattern, kept)
         plain = compute.call_function("replace_substring_regex", [plain], options)
     more = 0 if plain == folded else len(folded.unique()) - len(plain.unique())

@@ -71,6 +71,24 @@ _LEAST_IN_CENTS = 500
 _UNDONE = re.compile(
     r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback).*"
 )
+_YES_OR_NO = frozenset(
+    {
+        "true",
+        "false",
+        "yes",
+        "no",
+        "ja",
+        "nein",
+        "oui",
+        "non",
+        "sí",
+        "si",
+        "wahr",
+        "falsch",
+        "y",
+        "n",
+    }
+)
 _FEW_EVENTS = 10
 """In more rows some event happens twice."""
 _NAME = 0.3  # a name weighs less than any clear difference in content
@@ -660,6 +678,8 @@ def _could_be_event(look: Look, column: Column) -> bool:
     if _NEVER_EVENT.search(folded(column)) and not re.search(
         r"event|action|activit", folded(column)
     ):
+        return False
+    if {text.casefold() for text in column.examples} <= _YES_OR_NO:
         return False
     numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
     return not numeric and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) >= 0
