@@ -361,8 +361,8 @@ WHOLE = gzip.compress(
         ("e.csv", "", "'e.csv' is empty. It must begin with a line of column names"),
         (
             "e.csv",
-            f"\n{HEADER}\n",
-            "must begin with a line of column names. Its first line is blank",
+            "\n \n\r\n",
+            "must begin with a line of column names. Its lines are blank",
         ),
         (
             "e.csv.gz",

@@ -175,6 +175,55 @@ def test_a_file_of_answers_alone_is_feedback_and_no_score_is_a_customer(
     assert next(iter(found.values()))["value"] == pytest.approx(value, abs=0.01)
 
 
+SAID = [f"The {n % 7} lamps came late and nobody wrote to me for {n} days" for n in range(88)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("Rating", ["Not Good", "Okay", "Great"]), ("rating", ["😡", "😐", "😍"]), ("csat", ["👎", "👍"]),
+        ("nps", ["-100", "0", "100"]), ("satisfaction_score", ["20", "60", "100"]), ("CSAT score", ["20%", "60%", "100%"]),
+    ],
+)  # fmt: skip
+def test_answers_on_a_scale_that_nobody_named_are_feedback_and_the_scale_is_asked_for(
+    asked, given, tmp_path
+):
+    scores = {asked: [given[n % len(given)] for n in range(88)]}
+    table = answers(scores, Comment=SAID).rename(columns={"Reviewer": "user"})
+    table["user"] = [f"p{n % 40}" for n in range(88)]
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    text = first_journey(tmp_path / "answers.csv")
+    (tmp_path / "journey.yml").write_text(text, "utf-8")
+    journey = cj.read_journey(tmp_path / "journey.yml")
+    assert journey.sources.events is None
+    assert len(journey.read_feedback()) == 88
+    assert f"DECIDE: {asked} is called as" in text
+
+
+@pytest.mark.parametrize("repeats", [4, 88])
+def test_what_people_wrote_is_no_event_and_german_stars_are_scores(repeats, tmp_path):
+    table = answers({"Bewertung": [f"{n % 5 + 1} von 5 Sternen" for n in range(88)]})
+    table["Bewertungstext"] = [SAID[n % repeats] for n in range(88)]
+    table = table.rename(columns={"Reviewer": "Nutzername"})
+    table.to_csv(tmp_path / "answers.csv", index=False, sep=";")
+    (tmp_path / "journey.yml").write_text(first_journey(tmp_path / "answers.csv"), "utf-8")
+    feedback = cj.read_journey(tmp_path / "journey.yml").read_feedback()
+    assert feedback.frame["rating"].sum() == sum(n % 5 + 1 for n in range(88))
+    assert "Bewertungstext: text" in (tmp_path / "journey.yml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("users", ["users", "Active users", "Besucher", "unique_visitors"])
+@pytest.mark.parametrize("form", ["{}", "{:,}"])
+def test_a_report_that_counts_people_by_day_is_no_log_of_events(users, form, tmp_path):
+    days = pd.date_range("2024-01-01", periods=120).strftime("%Y-%m-%d")
+    many = [form.format(1000 + 7 * n % 37) for n in range(120)]
+    path = tmp_path / "report.csv"
+    pd.DataFrame({"date": days, users: many, "revenue": 9.5}).to_csv(path, index=False)
+    with pytest.raises(cj.DataError, match=r"is a report: .* says how many there were"):
+        first_journey(path)
+    assert f"{users}: customer_id" in first_journey(path, customer=users).replace('"', "")
+
+
 def test_midnight_at_the_end_of_a_day_is_the_next_day(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text(

@@ -130,6 +130,43 @@ def test_init_says_what_is_doubtful_about_money(name, value, words, tmp_path):
     assert check_journey(tmp_path / "journey.yml").exit_code == 0
 
 
+def orders(tmp_path, **columns):
+    """Forty orders of eleven people, and what init writes of them."""
+    days = [f"2025-03-{n % 28 + 1:02d} {n % 24:02d}:00" for n in range(40)]
+    frame = pd.DataFrame({"customer_id": [f"u{n % 11}" for n in range(40)], "time": days})
+    path = tmp_path / "orders.csv"
+    frame.assign(**columns).to_csv(path, index=False)
+    return first_journey(path)
+
+
+def test_orders_that_came_to_nothing_are_named_and_can_be_left_out(tmp_path):
+    states = ["complete", "Canceled", "refunded", "processing"]
+    text = orders(tmp_path, status=[states[n % 4] for n in range(40)], total=9.5)
+    where = "where: {status: {not: [Canceled, refunded]}}"
+    assert f"and they count: {where} leaves them out" in text
+    path = tmp_path / "journey.yml"
+    path.write_text(text.replace("    columns:", f"    {where}\n    columns:", 1))
+    assert read_journey(path).read_events().n_events == 20
+
+
+@pytest.mark.parametrize(
+    ("amount", "asked"),
+    [
+        ([999, 2499, 105000, 1995], True),
+        ([9.99, 24.99, 1050, 19.95], False),
+        ([9, 24, 50, 19], False),
+    ],
+)
+def test_whole_amounts_beside_a_currency_may_be_cents(amount, asked, tmp_path):
+    text = orders(tmp_path, amount=[amount[n % 4] for n in range(40)], currency="eur")
+    assert ("If these are cents" in text) == asked
+
+
+def test_decimals_of_two_kinds_in_one_column_are_told_so(tmp_path):
+    _, said = amounts(tmp_path, ["1,234.50", "1.234,50"] * 3 + ["2,345.50"])
+    assert "after a point, in others after a comma" in said["amount: words among numbers"]
+
+
 def test_not_a_number_in_parquet_is_missing_though_its_statistics_do_not_say_so(tmp_path):
     table = {"customer_id": ["a", "b"], "event": ["buy", "buy"], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "amount": [2.5, float("nan")]}  # fmt: skip
     path = tmp_path / "events.parquet"
@@ -173,6 +210,48 @@ def test_what_stands_above_the_column_names_is_passed_over(top, tmp_path):
     rows = "customer_id;event;timestamp;Amount (net, EUR, all)\nu1;buy;2024-01-01;2\nu2;buy;2024-01-02;3\n"
     log = log_of(tmp_path, top + rows)
     assert (log.n_events, log.columns) == (2, ("Amount (net, EUR, all)",))
+
+
+@pytest.mark.parametrize("above", ["\n", "\n\n", "\r\n \r\n"])
+@pytest.mark.parametrize("columns", [3, 4])
+def test_blank_lines_above_the_column_names_are_no_names(above, columns, tmp_path):
+    names = HEADER.split(",")[:columns]
+    rows = [f"u1,buy,2024-01-0{n},{n}.5".split(",")[:columns] for n in (1, 2, 3)]
+    log = log_of(tmp_path, above + "\n".join(map(",".join, [names, *rows])))
+    assert (log.n_events, len(log.quarantine)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        [["Customer events"], []],
+        [["Report", "Customer events"], ["Period", "Q1 2025"], []],
+        [["Who", "", "When", ""]],
+        [["Report"], [], ["Who / what", "", "When", ""]],
+        [[], []],
+    ],
+)
+def test_what_stands_above_the_names_of_a_sheet_is_passed_over(above, tmp_path):
+    workbook = pytest.importorskip("xlsxwriter").Workbook(str(tmp_path / "book.xlsx"))
+    sheet = workbook.add_worksheet("Data")
+    rows = [
+        [f"u{n % 5}", ["view", "buy"][n % 2], f"2025-03-{n + 1:02d} 10:00", n + 0.5]
+        for n in range(20)
+    ]
+    for at, row in enumerate([*above, ["Customer", "Event", "Time", "Amount"], *rows]):
+        sheet.write_row(at, 0, row)
+    workbook.close()
+    (tmp_path / "journey.yml").write_text(first_journey(tmp_path / "book.xlsx"))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert (log.n_customers, log.event_names, log.n_events) == (5, ["buy", "view"], 20)
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 200
+
+
+def test_lines_that_stand_between_quotes_as_a_whole_are_told_so(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text('"customer_id,event,timestamp"\n"u1,buy,2024-01-01"\n')
+    with pytest.raises(cj.DataError, match="its lines stand between quotes as a whole"):
+        first_journey(path)
 
 
 def test_a_file_without_column_names_is_told_so(tmp_path):
@@ -222,6 +301,8 @@ def test_blanks_around_cells_are_no_part_of_them(tmp_path):
         "Fri Mar 07 07:01:33 2025", "07-MAR-25 07.01.33.000000000 AM", "2025-03-07T08:01:33+01:00[Europe/Berlin]", "20250307070133",
         "2025. 03. 07. 오전 07:01:33", "2025年03月07日 07:01:33", "2025/03/07 上午 07:01:33", "7. März 2025 07:01:33", "Mar 7, 2025 at 7:01:33 AM",
         "7 de marzo de 2025 7:01:33 a. m.", "1741330893", "1741330893000.0", "March 7th, 2025 07:01:33",
+        "Fr, 2025-03-07, 07:01:33 Uhr", "07-MAR-2025 07.01.33", "07-MAR-25 07.01.33", "7 marca 2025 07:01:33", "7 Mart 2025 07.01.33", "7 марта 2025 07:01:33",
+        "7/Mar/25 7:01:33 AM", "7-Mar-25 07.01.33", "Mar-07-25 07:01:33", "Mar 7, 25 7:01:33 AM", "7 Mar 25 07:01:33",
     ],
 )  # fmt: skip
 def test_init_finds_the_times_that_the_reader_reads(written, tmp_path):
@@ -232,6 +313,76 @@ def test_init_finds_the_times_that_the_reader_reads(written, tmp_path):
     log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
     times = log.engine.rows("SELECT DISTINCT date_trunc('second', timestamp) FROM events")
     assert times == [(pd.Timestamp("2025-03-07 07:01:33").to_pydatetime(),)]
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [
+        ("Mo., 31.03.2025, 07:01 Uhr", 7), ("31.3.2025 7.01", 7), ("3/31/25, 7:01:00\u202fPM", 19), ("3/31/25, 7:01\xa0PM", 19), ("3/31/25 7:01PM", 19),
+        ("Mon 03/31/2025 7:01 PM", 19),
+    ],
+)  # fmt: skip
+def test_init_reads_the_clocks_that_countries_and_spreadsheets_write(written, hour, tmp_path):
+    path = tmp_path / "events.csv"
+    rows = [f'"{written}",u{n % 3},{"buy" if n % 2 else "view"}' for n in range(12)]
+    path.write_text("\n".join(["Timestamp,user_id,event", *rows]), encoding="utf-8")
+    (tmp_path / "journey.yml").write_text(first_journey(path), encoding="utf-8")
+    log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
+    times = log.engine.rows("SELECT DISTINCT timestamp FROM events")
+    assert times == [(pd.Timestamp(f"2025-03-31 {hour}:01").to_pydatetime(),)]
+
+
+def test_seconds_and_milliseconds_of_one_column_of_times_are_both_read(tmp_path):
+    rows = [f"u{n % 3},visit,{1741330893 * (1000 if n % 2 else 1)}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["customer_id,event,time", *rows]))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
+    assert log.engine.rows("SELECT count(DISTINCT timestamp) FROM events") == [(1,)]
+    assert {"epoch seconds since 1970", "epoch milliseconds since 1970"} <= set(
+        log.quality["check"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"), [("Time (EST)", "EST"), ("created_CET", "CET"), ("Timestamp", None)]
+)
+def test_init_asks_of_the_zone_that_a_column_is_called_by(name, letters, tmp_path):
+    rows = [f"u{n % 3},{'buy' if n % 2 else 'view'},2025-03-01 10:{n:02d}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join([f"customer_id,event,{name}", *rows]))
+    text = first_journey(path)
+    assert (f"where {letters} is not this zone" in text) == (letters is not None)
+
+
+def test_yes_and_no_are_no_events(tmp_path):
+    text = orders(tmp_path, Newsletter=[["ja", "nein"][n % 2] for n in range(40)], total=9.5)
+    assert "event: activity  # DECIDE: no column names an event" in text
+
+
+def test_numbers_of_another_clock_are_told_to_be_no_times(tmp_path):
+    rows = [f"u{n % 3},visit,{638741664130000000 + n}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["customer_id,event,time", *rows]))
+    with pytest.raises(cj.DataError, match="counts no seconds, milliseconds"):
+        first_journey(path)
+
+
+def test_columns_of_a_fixed_width_are_no_comments(tmp_path):
+    rows = [("user", "action", "time"), *((f"u{n % 3}", "buy", "2025-03-01") for n in range(12))]
+    path = tmp_path / "events.txt"
+    path.write_text("\n".join(f"{a:<12}{b:<12}{c:<22}" for a, b, c in rows))
+    with pytest.raises(cj.DataError, match="has one column only"):
+        first_journey(path)
+
+
+def test_init_says_that_dates_are_written_in_two_orders(tmp_path):
+    days = ["31/12/2024", "12/31/2024", "01/02/2024"]
+    rows = [f"u{n % 3},visit,{days[n % 3]}" for n in range(12)]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["customer_id,event,date", *rows]))
+    with pytest.raises(cj.DataError, match="two orders, day first as '31/12/2024' and month first"):
+        first_journey(path)
 
 
 @pytest.mark.parametrize(
@@ -392,6 +543,34 @@ def test_doubtful_ids_are_named(ids, check, words, tmp_path):
     assert words in found[check]
 
 
+@pytest.mark.parametrize("other", ["0017", "17.0", "'17", '"=""0017"""', "17\u200b", "\ufeff17"])
+def test_ids_that_differ_only_in_what_programs_do_to_them_are_named(other, tmp_path):
+    rows = f"17,buy,2024-01-01\n{other},buy,2024-01-02\nu18,buy,2024-01-03"
+    log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")
+    found = log.quality.set_index("check")
+    assert log.n_customers == 3
+    assert found.loc["ids that differ only in how they are written", "rows"] == 1
+    assert "'17'" in found.loc["ids that differ only in how they are written", "example"]
+
+
+def test_ids_that_differ_in_blanks_between_their_words_are_named(tmp_path):
+    rows = "Anna Meier,buy,2024-01-01\nAnna  Meier,buy,2024-01-02"
+    log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")
+    assert "ids that differ only in how they are written" in set(log.quality["check"])
+
+
+def test_padded_ids_of_one_length_are_not_alike(tmp_path):
+    rows = [f"{n:04d},buy,2024-01-01 10:{n:02d}" for n in range(30)]
+    log = log_of(tmp_path, "\n".join(["customer_id,event,timestamp", *rows]))
+    assert "ids that differ only in how they are written" not in set(log.quality["check"])
+
+
+def test_an_id_that_a_sheet_holds_as_number_and_as_text_is_one():
+    frame = pd.DataFrame({"customer_id": [1001.0, "1001"], "event": "buy"})
+    frame["timestamp"] = ["2024-01-01", "2024-01-02"]
+    assert list(cj.read_events(frame).customer_ids()) == ["1001"]
+
+
 def test_times_that_stand_for_none_are_named(tmp_path):
     rows = "a,x,1970-01-01 00:00\nb,x,2024-01-01 10:00\nc,x,2024-01-02 10:00\n"
     log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")
@@ -478,6 +657,70 @@ def test_json_objects_are_read_however_they_are_laid_out(form, tmp_path):
 def test_an_order_of_some_items_is_a_row_and_not_what_stands_around_rows(tmp_path):
     order = {"customer_id": "a", "event": "buy", "timestamp": "2024-01-01", "items": [{"n": 1}, {"n": 2}]}  # fmt: skip
     assert log_of(tmp_path, json.dumps(order), "events.json").n_events == 1
+
+
+OBJECTS = [
+    {"user": f"u{n % 5}", "event": ["view", "buy"][n % 2], "time": f"2025-03-{n + 1:02d} 10:00"}
+    for n in range(20)
+]
+
+
+@pytest.mark.parametrize("around", [[], ["events"], ["app", "events"]])
+def test_json_objects_under_a_key_each_are_rows(around, tmp_path):
+    whole: dict = {f"-Nx{n}": row for n, row in enumerate(OBJECTS)}
+    for key in around:
+        whole = {key: whole}
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(whole))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert (log.n_customers, log.event_names, log.n_events) == (5, ["buy", "view"], 20)
+
+
+@pytest.mark.parametrize("orient", ["columns", "split", "list"])
+def test_json_of_columns_is_told_so(orient, tmp_path):
+    frame = pd.DataFrame(OBJECTS)
+    path = tmp_path / "export.json"
+    path.write_text(
+        json.dumps(frame.to_dict("list")) if orient == "list" else frame.to_json(orient=orient)
+    )
+    with pytest.raises(cj.DataError, match="holds columns, not rows"):
+        first_journey(path)
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet", "sheet"])
+def test_money_that_a_file_holds_as_text_is_a_number(kind, tmp_path):
+    rows = [{**row, "total_price": f"{n}.50"} for n, row in enumerate(OBJECTS)]
+    path = tmp_path / {"json": "e.jsonl", "parquet": "e.parquet", "sheet": "e.xlsx"}[kind]
+    if kind == "json":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif kind == "parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    else:
+        pytest.importorskip("xlsxwriter")
+        pd.DataFrame(rows).to_excel(path, index=False, engine="xlsxwriter")
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 200
+
+
+def test_one_event_of_several_objects_is_one_row(tmp_path):
+    path = tmp_path / "event.json"
+    one = {"user": {"id": "u1"}, "what": {"name": "buy"}, "at": {"time": "2025-03-01 10:00"}}
+    path.write_text(json.dumps(one, indent=1))
+    log = cj.read_events(
+        path,
+        columns={"user.id": "customer_id", "what.name": "event", "at.time": "timestamp"},
+        timezone="UTC",
+    )
+    assert log.n_events == 1
+
+
+def test_lists_of_events_inside_customers_are_told_to_need_rows(tmp_path):
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps([{"user_id": f"u{n}", "events": OBJECTS[n:]} for n in range(9)]))
+    with pytest.raises(cj.DataError, match="'events' holds lists of objects"):
+        first_journey(path)
 
 
 def test_a_json_array_that_breaks_off_is_told_so(tmp_path):

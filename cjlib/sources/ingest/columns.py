@@ -14,6 +14,9 @@ from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.sources.ingest.open_source import NEEDED, QualityLine, Raw, renamed, wanted
 from cjlib.sources.log.engine import DuckDB, blank, literal
 
+MONEY = "value"
+"""What the log calls the money of an event: its texts are read as numbers, for programs write "12.50" into JSON so that no cent is lost."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -94,7 +97,11 @@ def read_columns(
     properties = sorted(
         name for name in names if name not in (*NEEDED, *ids) and name in wanted(names, only)
     )
-    written = {place[name]: name for name in properties if place[name] in raw.untyped}
+    written = {
+        place[name]: name
+        for name in properties
+        if place[name] in raw.untyped or (name == MONEY and kind[name] == "VARCHAR")
+    }
     typed, notes = text_types(engine, written, usable, decimal)
     columns = [
         *(
@@ -495,7 +502,12 @@ def _kind_of_numbers(
     if strangers and not (
         strangers <= _FEW_STRANGERS * found.numbers and 2 * found.parts > found.numbers
     ):
-        text = f"{shown(found.stranger)} is no number, so the column is read as text"
+        what = (
+            f"in some rows decimals stand after a point, in others after a comma, such as {shown(found.example)}"
+            if found.stranger is None
+            else f"{shown(found.stranger)} is no number"
+        )
+        text = f"{what}, so the column is read as text"
         note = QualityLine(f"{name}: words among numbers", strangers, text)
         return "VARCHAR", [note] if strangers < found.numbers / 2 else []
     signs = [sign for sign, fitting in able.items() if fitting == max(able.values())]

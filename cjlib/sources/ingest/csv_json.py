@@ -31,6 +31,7 @@ BLOCK = 1 << 24
 LOOKED_AT = 1 << 16
 ROWS_COMPARED = 50
 NARROWEST_REPORT = 3
+FEWEST_KEYED = 3
 """A table needs as many columns before a line of one cell above it is taken for its title."""
 OUTER_BLANKS = " \t\r\n\xa0"
 LONGEST_FIELD = 1 << 30
@@ -216,7 +217,7 @@ def csv_layout(path: Path, encoding: str | None = None) -> Layout:
     if "\0" in start:
         raise DataError(
             f"source: {shown(path.name)} is not a text file: it holds zero bytes. "
-            "If it is UTF-16 without a mark, say encoding='utf-16-le'."
+            f"If it is UTF-16 without a mark, say encoding='utf-16-{'be' if start[0] == chr(0) else 'le'}'."
         )
     told = _TOLD.match(start)
     if told:
@@ -224,10 +225,10 @@ def csv_layout(path: Path, encoding: str | None = None) -> Layout:
     else:
         delimiter = "\t" if ".tsv" in path.name.lower() else _delimiter(start, whole)
         title, above = _title(_first_rows(start, delimiter, whole))
-    if not title and not start.splitlines()[0].strip():
+    if not start.strip():
         raise DataError(
             f"source: {shown(path.name)} must begin with a line of column names. "
-            "Its first line is blank."
+            "Its lines are blank."
         )
     spaced = _SPACED.search(start) is not None
     escaped = _has_backslashes(start, delimiter)
@@ -283,26 +284,33 @@ def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
 
 
 def _title(rows: list[list[str]]) -> tuple[str, int]:
-    """What stands above the column names of a report, and in how many lines.
+    """What stands above the column names of a report, and in how many lines; blank lines are nothing to speak of."""
+    header = header_row(rows)
+    above = [cell.strip() for row in rows[:header] for cell in row if cell.strip()]
+    lines = sum(1 + sum(cell.count("\n") for cell in row) for row in rows[:header])
+    return (above[0] if above else "", lines)
+
+
+def header_row(rows: Sequence[Sequence[str]]) -> int:
+    """Which of the first rows of a file or a sheet holds the column names.
 
     The names fill more than half of as many cells as the fullest row; where a blank line stands below
-    narrower lines, they follow it.
+    narrower lines, they follow it. In a narrow table they are the first row that is not blank.
     """
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
     most = max((n for n, row in zip(filled, rows, strict=True) if len(row) == width), default=0)
     if width < NARROWEST_REPORT:
-        return "", 0
+        return next((position for position, n in enumerate(filled) if n), 0)
     header = next((position for position, n in enumerate(filled) if 2 * n > most), 0)
     gaps = [
         position
         for position, n in enumerate(filled[:-1])
-        if n == 0 < position and max(filled[:position]) < most and 2 * filled[position + 1] > most
+        if n == 0 < position
+        and 0 < max(filled[:position]) < most
+        and 2 * filled[position + 1] > most
     ]
-    header = max(header, gaps[0] + 1 if gaps else 0)
-    above = [cell.strip() for row in rows[:header] for cell in row if cell.strip()]
-    lines = sum(1 + sum(cell.count("\n") for cell in row) for row in rows[:header])
-    return (above[0], lines) if above else ("", 0)
+    return max(header, gaps[0] + 1 if gaps else 0)
 
 
 _EPOCH = re.compile(r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?")
@@ -695,12 +703,40 @@ def _rows_inside(path: Path, whole: Any) -> tuple[str, list[str]]:
     name = max(lists, key=lambda one: len(lists[one]), default="")
     if name and len(lists[name]) > own:
         return name, [json.dumps(row, ensure_ascii=False) for row in lists[name]]
-    if whole and own == 0:
+    keyed = _rows_by_key(whole)
+    if keyed is not None and not keyed.numbered:
+        return keyed.name, [json.dumps(row, ensure_ascii=False) for row in keyed.rows]
+    if whole and (own == 0 or keyed is not None):
         raise DataError(
             f"source: {shown(path.name)} holds columns, not rows. Write one JSON object a row: in pandas "
             "frame.to_json(path, orient='records', lines=True)."
         )
     return "", []
+
+
+@dataclass(frozen=True)
+class _Keyed:
+    """Rows under a key each, as databases of documents write them; `numbered` where their fields are numbers of rows, so that each is a column."""
+
+    name: str
+    rows: list[dict[str, Any]]
+    numbered: bool
+
+
+def _rows_by_key(whole: dict[str, Any], name: str = "") -> _Keyed | None:
+    """The objects that a key each holds in one object, where they have most fields in common; the key is the field `key` of each."""
+    if len(whole) == 1:
+        (key, inner), *_ = whole.items()
+        return _rows_by_key(inner, f"{name}.{key}".lstrip(".")) if isinstance(inner, dict) else None
+    rows = list(whole.values())
+    if len(rows) < FEWEST_KEYED or not all(isinstance(row, dict) and row for row in rows):
+        return None
+    fields = Counter(field for row in rows for field in row)
+    common = [field for field, n in fields.items() if n == len(rows)]
+    if len(common) < FEWEST_KEYED - 1 or 2 * len(common) < len(rows[0]):
+        return None
+    keyed = [{"key": key, **row} for key, row in whole.items()]
+    return _Keyed(name or "*", keyed, numbered=all(field.isdigit() for field in common))
 
 
 def _is_json(text: str) -> bool:
@@ -827,6 +863,7 @@ __all__ = [
     "JsonFields",
     "Layout",
     "csv_layout",
+    "header_row",
     "load_csv",
     "load_json_lines",
     "named",

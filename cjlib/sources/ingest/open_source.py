@@ -18,7 +18,14 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown, unknown_column
 from cjlib.sources.connect.files import READABLE, Files, find_files
 from cjlib.sources.connect.remote import Remote, is_remote, named_once
-from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
+from cjlib.sources.ingest.csv_json import (
+    ROWS_COMPARED,
+    csv_layout,
+    header_row,
+    load_csv,
+    load_json_lines,
+    named,
+)
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 if TYPE_CHECKING:
@@ -448,6 +455,8 @@ def _is_missing(value: Any) -> bool:
 def _as_text(value: Any) -> str | None:
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1001.0 beside "1001" in a sheet is the same id
     text = value.isoformat() if isinstance(value, date | datetime) else str(value)
     return text.encode("utf-8", "replace").decode()
 
@@ -470,12 +479,12 @@ __all__ = [
 def sheet_table(file: Path, sheet: str | None) -> pd.DataFrame:
     """The cells of a sheet, of the only one where none is named; numbers, dates and texts as Excel has them."""
     name, cells = _cells(file, sheet)
-    while cells and _width(cells[0]) == 0:
-        cells.pop(0)
-    # A title stands above the names in one cell alone.
+    first = [[str(cell) for cell in row] for row in cells[:ROWS_COMPARED]]
+    cells = cells[header_row(first) :]
+    # In a narrow sheet a title stands above the names in one cell alone.
     while len(cells) > 1 and _width(cells[0]) == 1 < _width(cells[1]):
         cells.pop(0)
-    if not cells:
+    if not any(map(_width, cells)):
         raise DataError(f"source: the sheet {shown(name)} of {shown(file.name)} is empty.")
     header, *rows = cells
     kept = [position for position, cell in enumerate(header) if str(cell).strip()]

@@ -22,26 +22,30 @@ EARLIEST = -5_364_662_400_000_000
 _BEFORE_NOON = ("오전", "上午", "午前")
 _AFTER_NOON = ("오후", "下午", "午後")
 _MONTHS = (
-    "january|jan|januar|jänner|jän|janvier|janv|enero|ene|gennaio|gen|janeiro|januari",
-    "february|feb|februar|février|févr|fév|febrero|febbraio|fevereiro|fev|februari",
-    "march|mar|märz|mär|mrz|mars|marzo|março|maart|mrt",
-    "april|apr|avril|avr|abril|abr|aprile",
-    "may|mai|mayo|maggio|mag|maio|mei|maj",
-    "june|jun|juni|juin|junio|giugno|giu|junho",
-    "july|jul|juli|juillet|juil|julio|luglio|lug|julho",
-    "august|aug|août|agosto|ago|augustus|augusti",
-    "september|sep|sept|septembre|septiembre|settembre|set|setembro",
-    "october|oct|oktober|okt|octobre|octubre|ottobre|ott|outubro|out",
-    "november|nov|novembre|noviembre|novembro",
-    "december|dec|dezember|dez|décembre|déc|diciembre|dic|dicembre|dezembro",
+    "january|jan|januar|jänner|jän|janvier|janv|enero|ene|gennaio|gen|janeiro|januari|stycznia|sty|ledna|ocak|января",
+    "february|feb|februar|février|févr|fév|febrero|febbraio|fevereiro|fev|februari|lutego|lut|února|şubat|февраля",
+    "march|mar|märz|mär|mrz|mars|marzo|março|maart|mrt|marts|marca|března|mart|марта",
+    "april|apr|avril|avr|abril|abr|aprile|kwietnia|kwi|dubna|nisan|апреля",
+    "may|mai|mayo|maggio|mag|maio|mei|maj|maja|května|mayıs|мая",
+    "june|jun|juni|juin|junio|giugno|giu|junho|czerwca|cze|června|haziran|июня",
+    "july|jul|juli|juillet|juil|julio|luglio|lug|julho|lipca|lip|července|temmuz|июля",
+    "august|aug|août|agosto|ago|augustus|augusti|sierpnia|sie|srpna|ağustos|августа",
+    "september|sep|sept|septembre|septiembre|settembre|set|setembro|września|wrz|září|eylül|сентября",
+    "october|oct|oktober|okt|octobre|octubre|ottobre|ott|outubro|out|października|paź|října|ekim|октября",
+    "november|nov|novembre|noviembre|novembro|listopada|lis|listopadu|kasım|ноября",
+    "december|dec|dezember|dez|décembre|déc|diciembre|dic|dicembre|dezembro|desember|des|grudnia|gru|prosince|aralık|декабря",
 )
 _MONTH_OF = {name: f"{n:02d}" for n, names in enumerate(_MONTHS, 1) for name in names.split("|")}
 _MONTH = rf"(?P<m>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\.?"
 _YEAR = "(?P<Y>0000)"
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,? +)?"
+_DAY_NAME = (
+    r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|mo|di|mi|do|fr|sa|so"
+    r"|lun|mar|mer|jeu|ven|sam|dim|mié|jue|vie|sáb|dom|gio|sab)\.?,? +"
+)
 _CLOCK = (
     rf"(?:(?P<q>{'|'.join((*_BEFORE_NOON, *_AFTER_NOON))}) ?)?"
-    r"(?P<H>00?)[:h](?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?"
+    r"(?P<H>00?)(?:(?P<dots>\.)|[:h])(?P<M>00)(?:(?(dots)\.|:)(?P<S>00)(?:[.,](?P<f>0+))?)?"
     r"(?:[ \xa0\u202f]?(?P<p>[AaPp])\.?[ \xa0\u202f]?[Mm]\.?)?(?: ?[Uu]hr)?"
 )
 _ZONE = (
@@ -52,17 +56,17 @@ _TIME = rf"(?:(?:T|,? +(?:(?:at|um|à|às|a las) )?){_CLOCK}{_ZONE})?"
 _FORMS = tuple(
     re.compile(rf"\s*['‘’\"]?{form}['‘’\"]?\s*", re.IGNORECASE)
     for form in (
-        r"(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME,
+        rf"(?:{_DAY_NAME})?(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?){_TIME}",
         r"(?P<Y>0000)-?W(?P<w>00)-?(?P<u>0)" + _TIME,
         r"(?P<Y>0000)(?P<m>00)(?P<d>00)[T_ ](?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?",
         r"(?P<Y>0000)-(?P<m>00)-(?P<d>00)[-_ T](?P<H>00)[-.](?P<M>00)[-.](?P<S>00)(?:\.(?P<f>0+))?(?P<z>Z)?",
-        r"(?P<a>00?)(?P<s>[-/.] ?)(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME,
+        rf"(?:{_DAY_NAME})?(?P<a>00?)(?P<s>[-/.] ?)(?P<b>00?)(?P=s)(?P<Y>0000){_TIME}",
         r"(?P<Y>0000)(?:年|년|\.) ?(?P<m>00?)(?:月|월|\.) ?(?P<d>00?)(?:日|일|\.)?" + _TIME,
         rf"{_WEEKDAY}(?P<d>00?)(?:\.|st|nd|rd|th)?(?: de|[-/])? ?{_MONTH}(?: de|,|[-/])? ?{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_MONTH} +(?P<d>00?)(?:st|nd|rd|th)?,? +{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_MONTH} +(?P<d>00?) +{_CLOCK} +(?:(?P<z>UTC|GMT) )?{_YEAR}",
         rf"\[?(?P<d>00)/{_MONTH}/{_YEAR}:{_CLOCK}{_ZONE}\]?",
-        rf"(?P<d>00)-{_MONTH}-(?P<y>00) (?P<H>00)\.(?P<M>00)\.(?P<S>00)(?:\.(?P<f>0+))? (?P<p>[AP])M{_ZONE}",
+        rf"(?P<d>00)-{_MONTH}-(?P<y>00) (?P<H>00)\.(?P<M>00)\.(?P<S>00)(?:\.(?P<f>0+))?(?: (?P<p>[AP])M)?{_ZONE}",
     )
 )
 """The ways in which tools write a time, some between quotes: the texts with every digit a 0."""

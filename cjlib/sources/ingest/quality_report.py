@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,6 +20,9 @@ from cjlib.sources.ingest.open_source import QualityLine, Raw
 from cjlib.sources.ingest.parse_times import NAIVE, SPREADSHEET, UNREADABLE, why_no_time
 from cjlib.sources.log.engine import DuckDB, blank, literal
 from cjlib.sources.log.prepared_table import Property, count_ties
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DUPLICATE = "exact duplicate"
 REPEATED_ID = "repeated id"
@@ -302,6 +305,11 @@ def _no_times(engine: DuckDB, first: int | None, used: int) -> list[QualityLine]
 NOBODY = "ids that may stand for nobody"
 DAMAGED = "ids damaged by a spreadsheet"
 ALIKE = "ids that differ only in capitals"
+WRITTEN_ALIKE = "ids that differ only in how they are written"
+_INVISIBLE = r"[\x{00a0}\x{200b}-\x{200f}\x{2060}\x{feff}\s]+"
+_MAY_BE_ALIKE = r"[^!-~]|^0|^[=']|\.0+$"
+_AS_A_NUMBER = r"^(?:=?\"|')?0*([0-9]+)(?:\.0+)?\"?$"
+"""What spreadsheets and data frames do to an id that is a number: zeros lost in front, .0 behind, a sign that keeps it text."""
 NOBODY_WORDS = (
     *("undefined", "null", "(null)", "\\n", "none", "(none)", "nil", "nan", "n/a", "na", "unknown", "anonymous", "anon", "guest"),
     *("(not set)", "not set", "-", "--", "?", "#n/a", "missing", "default", "test", "nobody", "deleted", "[deleted]", "redacted", "[redacted]", "(redacted)"),
@@ -364,7 +372,31 @@ def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     if alike:
         text = "they count as different customers; write them alike if they are not"
         found.append(QualityLine(ALIKE, alike, text, counts_rows=False))
-    return found
+    return found + _written_alike(folded)
+
+
+def _written_alike(folded: pa.Array) -> list[QualityLine]:
+    """Ids that are one once what cannot be seen and what programs add to numbers is taken off."""
+    from pyarrow import compute
+
+    marked = compute.call_function(
+        "match_substring_regex", [folded], compute.MatchSubstringOptions(_MAY_BE_ALIKE)
+    )
+    if not marked.true_count:
+        return []
+    plain = folded
+    edges, gaps = f"^{_INVISIBLE}|{_INVISIBLE}$", _INVISIBLE
+    for pattern, kept in ((edges, ""), (gaps, " "), (_AS_A_NUMBER, r"\1")):
+        options = compute.ReplaceSubstringOptions(pattern, kept)
+        plain = compute.call_function("replace_substring_regex", [plain], options)
+    more = 0 if plain == folded else len(folded.unique()) - len(plain.unique())
+    if not more:
+        return []
+    spelled = pd.DataFrame({"plain": plain.to_pandas(), "id": folded.to_pandas()})
+    several = spelled.drop_duplicates().groupby("plain")["id"].agg(["size", "min", "max"])
+    one = several[several["size"] > 1].iloc[0]
+    text = f"{shown(one['min'])} and {shown(one['max'])} count as different customers; write them alike if they are not"
+    return [QualityLine(WRITTEN_ALIKE, more, text, counts_rows=False)]
 
 
 def _far_more_often(engine: DuckDB, extent: Extent) -> int:

@@ -19,12 +19,14 @@ from cjlib.sources.journey.scaffold.column_inference import (
     columns_of,
     folded,
     share_quarantined,
+    undone,
 )
 from cjlib.sources.journey.scaffold.customers import customers_alone, customers_of
 from cjlib.sources.journey.scaffold.feedback_inference import (
     feedback_alone,
     feedback_lines,
     holds_answers,
+    holds_opinions,
     holds_texts,
     is_survey,
 )
@@ -109,11 +111,12 @@ def first_journey(
         guess = columns_of(look, customer=customer, event=event, time=time)
     except DataError:
         # Answers need no customer.
-        if alone and feedback is None and look.preset is None and holds_answers(look):
+        said = alone and feedback is None and look.preset is None
+        if said and (holds_answers(look) or holds_opinions(look)):
             return feedback_alone(file, folder=folder)
         raise
     no_events = alone and feedback is None and guess.event is None and guess.amount is None
-    if no_events and look.preset is None and holds_answers(look):
+    if no_events and look.preset is None and (holds_answers(look) or holds_opinions(look)):
         return feedback_alone(file, folder=folder)
     events = stage_inference.facts(look, guess)
     said = (
@@ -211,12 +214,7 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
         doubts.append(
             f"{quoted(guess.negative.name)} is below 0 in some rows: refunds or cancellations? They count as events."
         )
-    if guess.no_money is not None:
-        no_number = "is text in the file" if guess.no_money.is_text else "is no number"
-        doubts.append(
-            f"{quoted(guess.no_money.name)} is called as money is, but {shown(guess.no_money.examples[0])} {no_number}, so no column is the value yet. "
-            "Write plain numbers into the file, such as 1234.50."
-        )
+    doubts += [*_undone_rows(look, guess), *_no_money(guess)]
     further = [
         column.name
         for column in look.columns
@@ -235,6 +233,27 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
             f"{quoted(clocks[0])} holds times of day. Only one column can be the timestamp: join both in the file if the order within a day matters."
         )
     return [f"  {decide(doubt)}" for doubt in doubts] + _unused(look, guess)
+
+
+def _undone_rows(look: Look, guess: Guess) -> list[str]:
+    found = undone(look, guess) if look.preset is None else None
+    if found is None:
+        return []
+    name, values = quoted(found[0].name), ", ".join(quoted(value) for value in found[1])
+    return [
+        f"{name} says of some rows that they came to nothing or were taken back, and they count: where: {{{name}: {{not: [{values}]}}}} leaves them out."
+    ]
+
+
+def _no_money(guess: Guess) -> list[str]:
+    if guess.no_money is None:
+        return []
+    examples = guess.no_money.examples
+    odd = [one for one in examples if not one.replace(".", "", 1).isdigit()] or examples
+    return [
+        f"{quoted(guess.no_money.name)} is called as money is, but {shown(odd[0])} is no number, so no column is the value yet. "
+        "Write plain numbers into the file, such as 1234.50."
+    ]
 
 
 def _unused(look: Look, guess: Guess) -> list[str]:

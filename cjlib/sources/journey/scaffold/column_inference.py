@@ -20,29 +20,42 @@ from cjlib.sources.ingest.parse_times import (
     why_no_time,
 )
 from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
-from cjlib.sources.journey.scaffold.profile import NUMBERS, TIME_WORDS, Column, Look
+from cjlib.sources.journey.scaffold.profile import (
+    NUMBERS,
+    TIME_WORDS,
+    Column,
+    Look,
+    in_two_orders,
+)
 from cjlib.sources.log.engine import literal
 
 FEW_ROWS = 25
+_FEW_VALUES = 15
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 PLAINLY_CUSTOMER = re.compile(
     r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail([_ .-]*addr(ess)?)?|reviewers?|respondents?)"
     r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
 )
+_HOW_MANY = re.compile(
+    r"(.*[_ .-])?(users|visitors|customers|clients|kunden|nutzer|besucher|members|mitglieder|subscribers|accounts|persons|people|viewers|buyers|shoppers|contacts"
+    r"|usuarios|clientes|visitantes|utilisateurs|visiteurs|utenti|clienti|klanten|gebruikers)([_ .-]*(count|total))?"
+)
 PLAINLY_EVENT = re.compile(
-    r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|evento|événement)s?[_ .-]*(name|type|typ)?"
+    r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|azione|ação|evento|événement)s?[_ .-]*(name|type|typ)?"
 )
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
 _NEVER_EVENT = re.compile(
     r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri"
 )
-_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
-SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
+_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|feedback|review|verbatim|bewertung|antwort|nachricht|opinion|commentaire|comentario|region|city|currency|gender"
+SCORE_NAMES = re.compile(
+    r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisf|recommend|bewertung|sterne|zufrieden|weiterempfehl|recomm|recomend|valoraci|puntuaci|calificaci|valutazion|punteggio|voto$|avaliaç|beoordeling|tevreden|ocena$)"
+)
 NO_TIME_WORDS = (
     r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
 )
-MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
 CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
 _UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")
@@ -54,6 +67,30 @@ _MESSAGE_ID = re.compile(
     r"[^a-z]*(message|insert|event|delivery|record|dedup\w*|idempotency)[_ ]*(id|key|uuid)"
 )
 _MOST_WITHOUT_ID = 0.3
+_LEAST_IN_CENTS = 500
+_UNDONE = re.compile(
+    r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback).*"
+)
+_YES_OR_NO = frozenset(
+    {
+        "true",
+        "false",
+        "yes",
+        "no",
+        "ja",
+        "nein",
+        "oui",
+        "non",
+        "sí",
+        "si",
+        "wahr",
+        "falsch",
+        "y",
+        "n",
+    }
+)
+_FEW_EVENTS = 10
+"""In more rows some event happens twice."""
 _NAME = 0.3  # a name weighs less than any clear difference in content
 
 
@@ -175,6 +212,8 @@ def columns_of(
     if when is None:
         raise _nothing(look, "time", "whose values are dates or times")
     add_times(look, when)
+    if customer is None:
+        _no_counts(look)
     customers = _customers(look, when, given_column(look, "customer", customer))
     if not customers:
         raise _nothing(
@@ -235,10 +274,30 @@ def columns_of(
     )
 
 
+def _no_counts(look: Look) -> None:
+    """Refuse a report of days: numbers called as people are, at whole hours only, say how many there were."""
+    counted = [
+        column
+        for column in look.columns
+        if _HOW_MANY.fullmatch(folded(column))
+        and column.examples
+        and all(re.fullmatch(r"[0-9][0-9., '’\u00a0\u202f]*", text) for text in column.examples)
+    ]
+    others = [one for one in look.columns if one not in counted and called_customer(look, one)]
+    whole = look.engine.rows("SELECT coalesce(bool_and(at_ % 3600 = 0), FALSE) FROM looked")[0][0]
+    if counted and whole and not others:
+        name = shown(counted[0].name)
+        raise DataError(
+            f"init: {shown(str(look.path))} is a report: {name} says how many there were, such as {shown(counted[0].examples[0])}. Journeys need a row an event: "
+            f"who, what, when. Export the events themselves; if {name} does hold ids, say cj init FILE --customer COLUMN (customer= in Python)."
+        )
+
+
 def _is_text_of_money(column: Column) -> bool:
     """Whether a column is called as money is, and its texts hold digits, but are no numbers."""
     return (
-        (column.is_text or column.type == "VARCHAR")
+        column.type == "VARCHAR"
+        and not column.holds_objects
         and column.distinct > 1
         and not column.time_kind
         and _named_as_money(column)
@@ -251,6 +310,11 @@ def _doubt_of_amount(look: Look, amount: Column, able: Sequence[Column]) -> str:
     doubts = []
     if len(able) > 1:
         doubts.append(f"money too: {_names(able[1:])}. Which is what the customer paid?")
+    coded = any(_CURRENCY_WORDS.search(folded(column)) for column in look.columns)
+    if coded and not _PARTS_OF_MONEY.search(folded(amount)) and _could_be_cents(look, amount):
+        doubts.append(
+            "all are whole numbers of some size: programs of payments write cents. If these are cents, divide them in the file"
+        )
     if _PARTS_OF_MONEY.search(folded(amount)):
         doubts.append("by its name in cents or other parts of the currency: divide it in the file")
     doubts += [
@@ -261,9 +325,18 @@ def _doubt_of_amount(look: Look, amount: Column, able: Sequence[Column]) -> str:
     doubts += [
         f"{column.name} holds {listed(look.values(column), most=5)}: sums add them as they stand"
         for column in look.columns
-        if column.distinct > 1 and _CURRENCY_WORDS.search(folded(column))
+        if column.distinct > 1 and not column.time_kind and _CURRENCY_WORDS.search(folded(column))
     ]
     return ". ".join(doubts)
+
+
+def _could_be_cents(look: Look, amount: Column) -> bool:
+    """Whether an amount is never broken, and usually of three digits and more."""
+    number = look.numbers(amount)
+    whole, usual = look.engine.rows(
+        f"SELECT bool_and({number} = trunc({number})), median(abs({number})) FROM looked WHERE {number} <> 0"
+    )[0]
+    return bool(whole) and usual >= _LEAST_IN_CENTS
 
 
 def _names(columns: Iterable[Column]) -> str:
@@ -331,6 +404,18 @@ def _share_negative(look: Look, column: Column) -> float:
     return look.engine.rows(f"SELECT count(*) FILTER ({number} < 0) / count(*) FROM looked")[0][0]
 
 
+def undone(look: Look, guess: Guess) -> tuple[Column, list[str]] | None:
+    """A column of few values, some of which say that the row was taken back or came to nothing; None where events have names or there is none."""
+    if guess.event is not None:
+        return None
+    for column in look.columns:
+        if 2 <= column.distinct <= _FEW_VALUES and column.share_number < 0.5:
+            found = [text for text in look.values(column) if _UNDONE.fullmatch(text.casefold())]
+            if found and len(found) < column.distinct:
+                return column, found
+    return None
+
+
 def nobody(look: Look, who: Column) -> tuple[str, ...]:
     """The ids that stand for nobody, by their word, or by a number that many rows have."""
     words = ", ".join(literal(word) for word in NOBODY_WORDS)
@@ -384,8 +469,28 @@ def given_column(look: Look, option: str, name: str | None) -> Column | None:
 def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
     near = no_times(look) if option == "time" else _damaged_ids(look)
+    lists = [
+        column
+        for column in look.columns
+        if column.examples and all(re.match(r"\[\s*{", text) for text in column.examples)
+    ]
+    if lists and not near:
+        return DataError(
+            f"init: {shown(str(look.path))} has no column {what}, but {shown(lists[0].name)} holds lists of objects. Each of them needs a row of its own, "
+            "with the customer beside it: who, what, when."
+        )
     if near:
         return DataError(f"init: {shown(str(look.path))} has no column {what}: {near}.")
+    if len(look.columns) == 1 and look.sheets:
+        return DataError(
+            f"init: the sheet {shown(look.sheets[0])} of {shown(str(look.path))} has one column only: {columns}. "
+            "Who, what and when must stand in columns of their own, below one row of names."
+        )
+    if len(look.columns) == 1 and re.search(r"\w[,;\t|]\w", look.columns[0].name):
+        return DataError(
+            f"init: {shown(str(look.path))} has one column only, {columns}: its lines stand between quotes as a whole. "
+            "Take the quotes at the beginning and the end of each line off, or export the file again."
+        )
     if len(look.columns) == 1:
         return DataError(
             f"init: {shown(str(look.path))} has one column only: {columns}. Between its fields must stand a comma, a semicolon, a tab or |. "
@@ -403,12 +508,22 @@ def no_times(look: Look) -> str:
     """The columns whose values speak of times and are none, each with the reason."""
     found = []
     for column in look.columns:
+        both = None if column.time_kind else in_two_orders(look.values(column))
+        if both is not None:
+            found.append(
+                f"{shown(column.name)} holds dates in two orders, day first as {shown(both[0])} and month first as {shown(both[1])}. "
+                "Write them all in one, such as 2024-12-31"
+            )
+            continue
+        called_time = named(column, TIME_WORDS) > 0
+        if called_time and column.share_number > 0.9 and not any(map(why_no_time, column.examples)):
+            found.append(
+                f"{shown(column.examples[0])} in {shown(column.name)} is a number that counts no seconds, milliseconds, microseconds or nanoseconds since 1970: "
+                "write dates in its place"
+            )
+            continue
         reasons = [why_no_time(text) for text in column.examples]
-        if (
-            reasons
-            and all(reasons)
-            and (column.share_number < 0.5 or named(column, TIME_WORDS) > 0)
-        ):
+        if reasons and all(reasons) and (column.share_number < 0.5 or called_time):
             found.append(f"{shown(column.examples[0])} in {shown(column.name)} {reasons[0]}")
     return "; ".join(found)
 
@@ -553,6 +668,7 @@ def _could_be_event(look: Look, column: Column) -> bool:
     most = look.rows // 2 if PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
     if (
         column.time_kind is not None
+        or column.distinct == look.rows > _FEW_EVENTS
         or not 2 <= column.distinct <= max(20, most)
         or column.missing >= 0.2 * look.rows
     ):
@@ -562,6 +678,8 @@ def _could_be_event(look: Look, column: Column) -> bool:
     if _NEVER_EVENT.search(folded(column)) and not re.search(
         r"event|action|activit", folded(column)
     ):
+        return False
+    if {text.casefold() for text in column.examples} <= _YES_OR_NO:
         return False
     numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
     return not numeric and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) >= 0
@@ -620,10 +738,7 @@ def _amounts(rest: Sequence[Column]) -> list[Column]:
     found = [
         column
         for column in rest
-        if column.type.endswith(NUMBERS)
-        and not column.is_text
-        and column.distinct > 1
-        and _named_as_money(column)
+        if column.type.endswith(NUMBERS) and column.distinct > 1 and _named_as_money(column)
     ]
     return sorted(
         (column for column in found if not column.time_kind),

@@ -431,14 +431,23 @@ def holds_texts(look: Look) -> bool:
     return not other and any(_is_long_text(look, column) for column in look.columns)
 
 
+def holds_opinions(look: Look) -> bool:
+    """Whether a file that names no events has scores, though none that can be read yet, beside what people wrote."""
+    return any(is_answer(column) for column in look.columns) and any(
+        _is_long_text(look, column) for column in look.columns
+    )
+
+
 def _is_long_text(look: Look, column: Column) -> bool:
     """Whether the values are sentences of people; of a column that is not called so they must be long."""
     if column.time_kind or column.share_number > 0.5 or 2 * column.values < look.rows:
         return False
-    words = look.engine.rows(f"SELECT avg(len(string_split({column.place}, ' '))) FROM looked")[0][
-        0
-    ]
+    words = look.engine.rows(
+        f"SELECT avg(len(regexp_split_to_array({column.place}, ' +'))) FROM looked"
+    )[0][0]
     asked = "?" in column.name or named(column, _TEXT_WORDS, _NO_TEXT_WORDS) > 0
+    if len(look.columns) == 1 and not asked:
+        return False  # rows of which nobody said where one field ends
     return column.distinct > 0.8 * column.values and words >= (4 if asked else 10)
 
 

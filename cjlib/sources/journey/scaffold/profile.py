@@ -30,7 +30,7 @@ _ROUND = r"-?[1-9][0-9]*0|-?[0-9]+[.,][0-9]*[1-9][0-9]*"
 """An amount is often a round number or has a fraction; an id is not and has none."""
 _TOKEN = r"\S*[0-9]\S*|\S+@\S+"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
-_SPLIT = re.compile(r"['‘’\"]?(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_SPLIT = re.compile(r"['‘’\"]?(?:[^\W\d_]{2,10}\.?,? +)?(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
 _NET_DATE = re.compile(r"^/Date\((-?\d+)([+-]\d{4})?\)/$")
 TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
@@ -45,10 +45,25 @@ _DAYS = (
     "%m/%d/%y",
     "%m-%d-%y",
     "%y-%m-%d",
-    "%d-%b-%y",
+    *("%d-%b-%y", "%d/%b/%y", "%d %b %y", "%b-%d-%y", "%b %d %y", "%b %d, %y"),
+)
+_SHORT_YEAR = re.compile(
+    r"(\d{1,2}|[A-Za-z]{3}|[A-Za-z]{3} \d{1,2},?)[-/. ](\d{1,2}|[A-Za-z]{3})?[-/. ]?\d{2}(,? .*)?"
 )
 _COMPACT = r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])([0-5]\d){2})?(\.0+)?"
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_WIDE_BLANK = re.compile("[\xa0\u202f]")
+_CLOCKS = (
+    "",
+    *(
+        gap + clock
+        for gap in (" ", ", ")
+        for clock in (
+            *("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p"),
+            *("%H.%M", "%H.%M.%S"),
+            *("%I:%M\u202f%p", "%I:%M:%S\u202f%p", "%I:%M\xa0%p", "%I:%M:%S\xa0%p"),
+        )
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -213,7 +228,7 @@ def time_kind(texts: Iterable[str], name: str = "") -> str | None:
     if len([form for form in forms if not form.year_last]) > 0.9 * len(given):
         return "iso"
     if _share(given, _EPOCH) > 0.9:
-        return "epoch" if _plausible(given) else None
+        return "epoch" if _plausible(given, name) else None
     if _share(given, _COMPACT) > 0.95:
         return "ymd"
     if len(forms) > 0.9 * len(given):
@@ -235,10 +250,10 @@ def _doubtful_kind(texts: list[str], name: str) -> str | None:
 def time_format(texts: Iterable[str]) -> tuple[str | None, bool]:
     """A format with a short year that fits nearly all texts, and whether day and month could as well change places."""
     given = list(texts)[:200]
+    if not given or not _SHORT_YEAR.fullmatch(given[0]):
+        return None, False
     fitting = [
-        day + clock
-        for day, clock in product(_DAYS, _CLOCKS)
-        if given and _fits(given[0], day + clock)
+        day + clock for day, clock in product(_DAYS, _CLOCKS) if _fits(given[0], day + clock)
     ]
     able = [
         form for form in fitting if sum(_fits(text, form) for text in given) > 0.95 * len(given)
@@ -247,6 +262,8 @@ def time_format(texts: Iterable[str]) -> tuple[str | None, bool]:
 
 
 def _fits(text: str, form: str) -> bool:
+    if _WIDE_BLANK.findall(text) != _WIDE_BLANK.findall(form):
+        return False  # strptime takes any blank for any other; the reader does not
     try:
         datetime.strptime(text, form)
     except ValueError:
@@ -259,10 +276,24 @@ def _share(texts: list[str], pattern: str) -> float:
     return sum(compiled.fullmatch(text) is not None for text in texts) / max(1, len(texts))
 
 
-def _plausible(texts: list[str]) -> bool:
+def _plausible(texts: list[str], name: str) -> bool:
+    """Whether numbers are times of this century, of one length or in a column that is called a time."""
     seconds = [float(text[:10]) for text in texts if text[:10].isdigit()]
     inside = sum(946_684_800 <= second <= 4_102_444_800 for second in seconds)  # 2000 to 2100
-    return inside > 0.9 * len(texts) and len({len(text.split(".")[0]) for text in texts}) == 1
+    lengths = {len(text.split(".")[0]) for text in texts}
+    called_time = re.search(TIME_WORDS, name.casefold()) is not None
+    return inside > 0.9 * len(texts) and (len(lengths) == 1 or called_time)
+
+
+def in_two_orders(texts: Iterable[str]) -> tuple[str, str] | None:
+    """A date that can only be day first and one that can only be month first, where a column that is full of dates has both."""
+    given = list(texts)
+    found = [(text, match) for text in given if (match := _SPLIT.match(text))]
+    if 2 * len(found) < len(given):
+        return None
+    day_first = [text for text, match in found if int(match[1]) > 12 >= int(match[3])]
+    month_first = [text for text, match in found if int(match[3]) > 12 >= int(match[1])]
+    return (min(day_first), min(month_first)) if day_first and month_first else None
 
 
 def _order(texts: list[str]) -> str | None:

@@ -11,6 +11,10 @@ from cjlib.sources.journey.scaffold.profile import Column, Look
 
 RENAMED = "    columns:  # name in the file: name here. Other columns keep their names."
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ .-][A-Za-z0-9_]+)*")
+_ZONE_IN_NAME = re.compile(
+    r"(?<![A-Za-z])([ECMP][SD]?T|[CEW]ES?T|MES?Z|BST|IST|JST|A[EWC][SD]T|[A-Z][a-z]+/[A-Z][a-z_A-Z]+)(?![A-Za-z])"
+)
+"""Letters that stand for a zone where they end the name of a column of times, as in `Time (EST)`."""
 _NOT_PLAIN = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
@@ -20,6 +24,10 @@ def head(look: Look, time: Column | None) -> str:
     zone = "The times carry an offset or a zone, so instants are certain; days and weeks are counted in this zone."
     if time is None or (not time.with_offset and time.time_kind != "epoch"):
         zone = "The times have no zone in the file; they are read as local times of this one."
+        called = "" if time is None else in_one_line(time.name)
+        letters = _ZONE_IN_NAME.search(called)
+        if letters:
+            zone = f"The times have no zone, but their column is called {called}: where {letters[1]} is not this zone, say timezone: of the source, such as America/New_York."
     if look.source_zone is not None:
         zone = f"The tool writes its times in {look.source_zone}; days and weeks are counted in this zone."
     title = re.sub(r"[_-]+", " ", look.path.name.split(".")[0]).strip() or "My business"
