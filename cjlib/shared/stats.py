@@ -108,3 +108,8 @@ def grouped_means(values: NDArray[np.int64], group: NDArray[np.int64], groups: i
         np.add.at(whole, group, values // million)
         np.add.at(rest, group, values % million)
     return share(whole, sizes) * million + share(rest, sizes)
+
+
+def enough_followed(n: int) -> int:
+    """How many of `n` must still be followed for the end of a survival curve to be read: a tenth, 30 at most."""
+    return min(30, -(-n // 10))

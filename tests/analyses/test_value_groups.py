@@ -270,7 +270,10 @@ def test_nothing_is_counted_beyond_the_last_day_of_the_curve():
         for days in (5_000, None)
     )
     assert far.table.equals(end.table)
-    assert "What comes after the curve's last day, 100, is not counted." in far.headline
+    assert (
+        "What comes after day 100, the last to which enough were followed, is not counted."
+        in far.headline
+    )
 
 
 def test_interest_discounts_each_payment_by_its_day():

@@ -21,6 +21,7 @@ from cjlib.analyses.survival.count import (
     span_of,
 )
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier, log_rank
+from cjlib.analyses.survival.summary import Differing
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N, Family, family
 from cjlib.shared.first_events import Whole
@@ -211,17 +212,18 @@ def _answer(
     curves = [lifetimes.of(int(group)) for group in order]
     overall = kaplan_meier(lifetimes.length, lifetimes.churned)
     limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
-    comparisons, tested = _comparisons(lifetimes, order, min_n)
+    until = overall.followed_until
+    comparisons, tested, differing = _comparisons(lifetimes, order, min_n)
     means, unit = _means(lifetimes, order, curves, limit), lifetimes.unit
     by_chance = {"comparisons": f"log-rank; {tested.words}"} if tested.tests else {}
     return Survival(
         table=_table(lifetimes, order, curves),
         summary=means,
         comparisons=comparisons,
-        headline=summary.headline(overall, unit, limit, comparisons, min_n, who),
+        headline=summary.headline(overall, unit, until, comparisons, min_n, who),
         definition={**definition, **summary.counts(overall, unit, limit), **by_chance},
-        metrics=_metrics(overall, unit, limit),
-        findings=summary.findings(means, comparisons, tested.name, unit),
+        metrics=_metrics(overall, unit, until),
+        findings=summary.findings(differing, lifetimes.groups.names, tested.name, unit),
         families={tested.name: tested.tests} if tested.tests else {},
         sql=sql,
         by=lifetimes.groups.names,
@@ -265,8 +267,10 @@ def _means(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: float
     return pd.DataFrame({**lifetimes.groups.columns(order), **numbers})
 
 
-def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.DataFrame, Family]:
-    """Each group against all others together."""
+def _comparisons(
+    lifetimes: Lifetimes, order: Whole, min_n: int
+) -> tuple[pd.DataFrame, Family, list[Differing]]:
+    """Each group against all others together, and those that differ."""
     sizes = np.bincount(lifetimes.group, minlength=len(lifetimes.groups))
     others = lifetimes.length.size - sizes
     shown = (
@@ -287,11 +291,25 @@ def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.Dat
         min_n=min_n,
     )
     columns = {"p_value": tested.p_value, "p_adjusted": tested.p_adjusted}
-    return pd.DataFrame(lifetimes.groups.columns(shown) | columns), tested
+    table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
+    differing = [
+        Differing(row, lifetimes.of(int(group)), _others(lifetimes, int(group)), test)
+        for (_, row), group, test, claims in zip(
+            table.iterrows(), shown, tests, tested.claims, strict=True
+        )
+        if claims
+    ]
+    return table, tested, differing
+
+
+def _others(lifetimes: Lifetimes, group: int) -> Curve:
+    """The curve of all who are not in a group."""
+    rest = lifetimes.group != group
+    return kaplan_meier(lifetimes.length[rest], lifetimes.churned[rest])
 
 
 def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
-    """Median and restricted mean of all together, and the share surviving at a few landmarks."""
+    """Median and restricted mean of all together, and the share surviving at a few landmarks, up to a time to which enough were followed."""
     n = int(curve.at_risk[0])
     mean, low, high = curve.restricted_mean_interval(limit)
     metrics = {
@@ -311,10 +329,11 @@ def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
             label=f"Mean {unit}s up to {unit} {limit:g}",
             unit="number",
             better="higher",
+            scale=f"up to {unit} {limit:g}",
         ),
     }
     for landmark in LANDMARKS if unit == "day" else ():
-        if landmark <= curve.time[-1]:
+        if landmark <= limit:
             share, low, high, _ = curve.at(landmark)
             metrics[f"share_surviving_day_{landmark}"] = metric(
                 share,
