@@ -21,7 +21,7 @@ from cjlib.shared.comparison import (
     known_at_once,
 )
 from cjlib.shared.group_by import first_values, names_given
-from cjlib.shared.stats import Z95, mean_interval
+from cjlib.shared.stats import Z95, mean_interval, part_of_sum
 from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
@@ -239,8 +239,10 @@ def _cohort_headline(table: pd.DataFrame) -> str:
     if not total > 0:
         return f"{count_of(n, 'customer')} are expected to bring nothing more."
     most = table.iloc[int(table["expected_value"].argmax())]
+    part = part_of_sum(float(most["expected_value"]), table["expected_value"].to_numpy(float))
+    size = "" if np.isnan(part) else f", {about(part)},"
     return (
-        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part, {about(most['expected_value'] / total)}, comes from the "
+        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part{size} comes from the "
         f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
     )
 
@@ -329,13 +331,14 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     half = Z95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
     mean = total / n
     top = float(np.sort(values[table["decile"].to_numpy() == 1]).sum())
+    of_all = part_of_sum(top, values)
     return StatedValue(
         table=table,
         headline=(
             f"By {amount} {n:,} customers bring {money(total)} in all, {money(mean, 2)} each (95% CI {money(mean - half, 2)} to {money(mean + half, 2)})"
             + (
-                f"; the most valuable tenth brings {about(top / total)} of it."
-                if total > 0
+                f"; the most valuable tenth brings {about(of_all)} of it."
+                if not np.isnan(of_all)
                 else "."
             )
         ),
