@@ -472,3 +472,13 @@ def test_channels_that_get_as_much_by_all_models_are_all_named():
     assert found.headline.startswith(
         "All models agree: ad and mail get 50.0% each of 60 conversions"
     )
+
+
+def test_credit_that_may_differ_by_chance_is_not_called_as_much():
+    rows = [f"c{k}: {'ad' if k % 5 < 3 else 'mail'}@0h buy@1h" for k in range(60)]
+    events = toy_events(" | ".join(rows))
+    events["channel"] = events["event"].where(events["event"] != "buy")
+    found = cj.attribution(cj.read_events(events), conversion="buy", model="linear")
+    assert found.headline.startswith(
+        "No channel leads significantly: ad gets 60.0% and mail 40.0% of 60 conversions"
+    )

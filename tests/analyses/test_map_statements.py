@@ -268,3 +268,15 @@ def test_groups_known_only_after_a_stage_are_not_compared_there():
     known = compared.set_index("stage")[["n", "other_n"]].sum(axis=1)
     assert known.to_dict() == {"Visit": 0, "Try": 0, "Buy": buyers.size}
     assert not (compared["p_adjusted"] < 0.05).any()
+
+
+def test_of_twenty_customers_nobody_says_that_no_stage_is_a_pain_point():
+    journey = journey_of("Visit", "Sign", "Use", map={"silent_after": "20D"})
+    log = log_of((range(20), "visit", 0), (range(8), "sign", 1), (range(5), "use", 2), until=90)
+    held = cj.journey_map(journey, log)
+    assert held.headline.startswith(
+        "Whether a stage is a pain point cannot be told: no two stages can be compared with 30 customers"
+    )
+    assert held.compare(held).headline == (
+        "Nothing can be compared: no cell has 30 or more on both sides."
+    )

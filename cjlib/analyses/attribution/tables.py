@@ -213,8 +213,8 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
         # Without a lead both shares would vary by what they are together: a lead that is large by chance varies less.
         if two_sided(lead, float(np.hypot(lead_error, lead / np.sqrt(total)))) >= CLAIM:
             return (
-                f"{best['channel']} and {ranked['channel'].iloc[1]} get about as much credit: {percent(best['share_of_conversions'])} and "
-                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model; no channel leads significantly."
+                f"No channel leads significantly: {best['channel']} gets {percent(best['share_of_conversions'])} and {ranked['channel'].iloc[1]} "
+                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model."
                 f"{untouched} {NO_CAUSE}"
             )
     return (

@@ -365,6 +365,8 @@ def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
     clear = judged[judged["significant"]].sort_values(
         ["p_adjusted", "stage", "measure"], kind="stable"
     )
+    if judged.empty:
+        return "Nothing can be compared: no cell has 30 or more on both sides."
     if clear.empty:
         return f"No significant change in any of {len(judged)} cells with 30 or more on both sides."
     first = clear.iloc[0]

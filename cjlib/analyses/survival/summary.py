@@ -61,10 +61,13 @@ def _seen(n: int, churned: int, who: str) -> str:
 def _differing(comparisons: pd.DataFrame) -> str:
     if comparisons.empty:
         return ""
+    compared = int(comparisons["p_adjusted"].notna().sum())
+    if not compared:
+        return "No groups can be compared: too few are in them, or nobody churned while two were followed."
     beyond = int((comparisons["p_adjusted"] < CLAIM).sum())
     if not beyond:
-        return f"None of {len(comparisons)} groups differs significantly from the others."
-    return f"{beyond} of {len(comparisons)} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
+        return f"None of {compared} groups differs significantly from the others."
+    return f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
 
 
 def of_log(
