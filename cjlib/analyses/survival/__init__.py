@@ -23,10 +23,17 @@ from cjlib.analyses.survival.count import (
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier, log_rank
 from cjlib.analyses.survival.summary import Differing
 from cjlib.errors import CjlibError, not_a_log
-from cjlib.shared.comparison import MIN_N, Family, family
+from cjlib.shared.comparison import (
+    MIN_N,
+    Differences,
+    Family,
+    family,
+    named_in_turn,
+    not_compared_with,
+)
 from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import names_given
-from cjlib.shared.risk_comparison import SameAge
+from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -220,10 +227,12 @@ def _answer(
         table=_table(lifetimes, order, curves),
         summary=means,
         comparisons=comparisons,
-        headline=summary.headline(overall, unit, until, comparisons, min_n, who),
+        headline=summary.headline(
+            overall, unit, until, comparisons, len(differing), min_n=min_n, who=who
+        ),
         definition={**definition, **summary.counts(overall, unit, limit), **by_chance},
         metrics=_metrics(overall, unit, until),
-        findings=summary.findings(differing, lifetimes.groups.names, tested.name, unit),
+        findings=summary.findings(differing, tested.name, unit),
         families={tested.name: tested.tests} if tested.tests else {},
         sql=sql,
         by=lifetimes.groups.names,
@@ -270,41 +279,76 @@ def _means(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: float
 def _comparisons(
     lifetimes: Lifetimes, order: Whole, min_n: int
 ) -> tuple[pd.DataFrame, Family, list[Differing]]:
-    """Each group against all others together, and those that differ."""
-    sizes = np.bincount(lifetimes.group, minlength=len(lifetimes.groups))
+    """Each group against all others together, and those that differ, named in turn: one that stays briefly makes no news of all the others."""
+    size = len(lifetimes.groups)
+    sizes = np.bincount(lifetimes.group, minlength=size)
     others = lifetimes.length.size - sizes
     shown = (
         order[(sizes[order] >= max(min_n, 1)) & (others[order] > 0)]
         if lifetimes.groups.names
         else order[:0]
     )
-    tests = [
-        log_rank(lifetimes.length, lifetimes.churned, lifetimes.group == group) for group in shown
-    ]
-    p_values = np.array([test.p_value if test.variance else np.nan for test in tests], dtype=float)
-    tested = family(
-        f"survival by {', '.join(lifetimes.groups.names)}",
-        p_values,
-        units=sizes[shown],
-        other_units=others[shown],
-        follow_up=SameAge("the start", 0),
-        min_n=min_n,
-    )
-    columns = {"p_value": tested.p_value, "p_adjusted": tested.p_adjusted}
-    table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
-    differing = [
-        Differing(row, lifetimes.of(int(group)), _others(lifetimes, int(group)), test)
-        for (_, row), group, test, claims in zip(
-            table.iterrows(), shown, tests, tested.claims, strict=True
+
+    def beside(rows: NDArray[np.bool_]) -> Differences:
+        tests = [_against(lifetimes, group, rows[group]) for group in shown.tolist()]
+        p_value, apart = (np.full(size, np.nan) for _ in range(2))
+        p_value[shown] = [test.p_value if test.variance else np.nan for test in tests]
+        apart[shown] = [test.seen - test.expected for test in tests]
+        tested = family(
+            f"survival by {', '.join(lifetimes.groups.names)}",
+            p_value,
+            units=sizes,
+            other_units=rows @ sizes,
+            follow_up=SameAge("the start", 0),
+            min_n=min_n,
         )
-        if claims
+        unknown = np.full(size, np.nan)
+        return Differences(
+            tested.name,
+            tested.p_value,
+            tested.p_adjusted,
+            tested.follow_up,
+            difference=apart,
+            low=unknown,
+            high=unknown,
+        )
+
+    tested = beside(~np.eye(size, dtype=bool))
+    columns = {"p_value": tested.p_value[shown], "p_adjusted": tested.p_adjusted[shown]}
+    table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
+    told, compared = named_in_turn(beside, size)
+    names = [
+        ", ".join(
+            f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()
+        )
+        for row in pd.DataFrame(lifetimes.groups.columns(np.arange(size))).to_dict("records")
+    ]
+    without = not_compared_with(names, compared) if lifetimes.groups.names else []
+    differing = [
+        Differing(
+            names[group],
+            without[group],
+            lifetimes.of(group),
+            _others(lifetimes, compared[group]),
+            _against(lifetimes, group, compared[group]),
+            float(told.p_adjusted[group]),
+        )
+        for group in shown.tolist()
+        if told.claims[group]
     ]
     return table, tested, differing
 
 
-def _others(lifetimes: Lifetimes, group: int) -> Curve:
-    """The curve of all who are not in a group."""
-    rest = lifetimes.group != group
+def _against(lifetimes: Lifetimes, group: int, others: NDArray[np.bool_]) -> LogRank:
+    """The log-rank test of a group beside some of the others."""
+    inside = lifetimes.group == group
+    rows = inside | others[lifetimes.group]
+    return log_rank(lifetimes.length[rows], lifetimes.churned[rows], inside[rows])
+
+
+def _others(lifetimes: Lifetimes, others: NDArray[np.bool_]) -> Curve:
+    """The curve of these groups together."""
+    rest = others[lifetimes.group]
     return kaplan_meier(lifetimes.length[rest], lifetimes.churned[rest])
 
 

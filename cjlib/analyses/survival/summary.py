@@ -12,7 +12,7 @@ from cjlib.analyses.findings import Direction, Finding
 from cjlib.analyses.survival.count import Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.comparison import CLAIM
+from cjlib.shared.comparison import others_in_words
 from cjlib.shared.risk_comparison import LogRank
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
@@ -33,7 +33,14 @@ TAKEN = (
 
 
 def headline(
-    curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min_n: int, who: str
+    curve: Curve,
+    unit: str,
+    limit: float,
+    comparisons: pd.DataFrame,
+    differ: int,
+    *,
+    min_n: int,
+    who: str,
 ) -> str:
     """When half are gone, or how many are left at the end."""
     n, churned = int(curve.at_risk[0]), int(curve.churned.sum())
@@ -41,7 +48,7 @@ def headline(
         return f"No {who} to follow: nothing to count."
     if n < min_n:
         return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
-    return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons)}".strip()
+    return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons, differ)}".strip()
 
 
 def _half(curve: Curve, unit: str, limit: float) -> str:
@@ -58,13 +65,12 @@ def _seen(n: int, churned: int, who: str) -> str:
     return f"Of {count_of(n, who)}, {churned:,} churned while observed; the others are counted only as long as they were seen."
 
 
-def _differing(comparisons: pd.DataFrame) -> str:
+def _differing(comparisons: pd.DataFrame, beyond: int) -> str:
     if comparisons.empty:
         return ""
     compared = int(comparisons["p_adjusted"].notna().sum())
     if not compared:
         return "No groups can be compared: too few are in them, or nobody churned while two were followed."
-    beyond = int((comparisons["p_adjusted"] < CLAIM).sum())
     if not beyond:
         return f"None of {compared} groups differs significantly from the others."
     return f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
@@ -142,12 +148,14 @@ def counts(curve: Curve, unit: str, limit: float) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Differing:
-    """A group whose curve differs from that of all others together: its row of the comparisons, both curves, the test."""
+    """A group whose curve differs from that of all others together (`without` those named before): both curves, the test, its adjusted p."""
 
-    row: pd.Series
+    name: str
+    without: str
     curve: Curve
     others: Curve
     test: LogRank
+    p_adjusted: float
 
     @property
     def limit(self) -> float:
@@ -155,32 +163,29 @@ class Differing:
         return min(self.curve.followed_until, self.others.followed_until)
 
 
-def findings(
-    differing: Sequence[Differing], by: Sequence[str], name: str, unit: str
-) -> tuple[Finding, ...]:
+def findings(differing: Sequence[Differing], name: str, unit: str) -> tuple[Finding, ...]:
     """Groups that stay longer or shorter than the others, or leave at other times."""
-    return tuple(_finding(one, by, name, unit) for one in differing)
+    return tuple(_finding(one, name, unit) for one in differing)
 
 
-def _finding(one: Differing, by: Sequence[str], name: str, unit: str) -> Finding:
-    row, limit = one.row, one.limit
-    group = ", ".join(f"{c} {'(not set)' if pd.isna(row[c]) else row[c]}" for c in by)
+def _finding(one: Differing, name: str, unit: str) -> Finding:
+    limit = one.limit
     stayed, low, high = one.curve.restricted_mean_interval(limit)
     others = one.others.restricted_mean(limit)[0]
     n = int(one.curve.at_risk[0])
     direction = _direction(one)
     kept = (
-        f"stay {stayed:.0f} {unit}s on average over the first {limit:g} (95% CI {low:.0f}–{high:.0f}), "
-        f"all others {others:.0f}."
+        f"stay {stayed:.0f} {unit}s on average over the first {limit:.4g} (95% CI {low:.0f}–{high:.0f}), "
+        f"{others_in_words(one.without)} {others:.0f}."
     )
     when = (
-        f"churn at other times than the others ({int(one.curve.churned.sum()):,} did, {one.test.expected:,.0f} were to be expected), and "
+        f"churn at other times than {others_in_words(one.without)} ({int(one.curve.churned.sum()):,} did, {one.test.expected:,.0f} were to be expected), and "
         if direction == "neutral"
         else ""
     )
     return Finding(
         topic=name,
-        claim=f"{group}: {count_of(n, 'customer')} {when}{kept}",
+        claim=f"{one.name}: {count_of(n, 'customer')} {when}{kept}",
         direction=direction,
         value=stayed,
         low=low,
@@ -189,7 +194,7 @@ def _finding(one: Differing, by: Sequence[str], name: str, unit: str) -> Finding
         unit="number",
         customers=n,
         family=name,
-        p_adjusted=float(row["p_adjusted"]),
+        p_adjusted=one.p_adjusted,
         figure="means",
     )
 
