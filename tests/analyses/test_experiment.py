@@ -472,3 +472,16 @@ def test_a_larger_loss_is_no_increase_in_percent():
     row = read(log_of(rows), (REVENUE,)).table.iloc[0]
     assert row["difference"] < 0
     assert row[["relative", "relative_low", "relative_always_high"]].isna().all()
+
+
+def test_a_measure_that_everybody_reaches_is_not_called_zero():
+    rows = exposed("old", 100) + bought("old", 100)
+    options = {"entry": "seen", "window": "7D"}
+    everybody = cj.plan_experiment(log_of(rows), measures=[CONVERSION], **options)
+    assert everybody.headline.startswith(
+        "conversion is 100.0% today: that leaves too little room for an effect"
+    )
+    alike = cj.plan_experiment(
+        log_of(rows), measures=[cj.Measure("value", "buy", kind="ratio", value="value")], **options
+    )
+    assert "0 today" not in alike.headline

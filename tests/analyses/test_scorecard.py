@@ -664,3 +664,15 @@ def test_a_february_in_which_fewer_come_a_day_is_outside():
     count = np.random.default_rng(1).poisson(300 * days)
     count[-1] = count[-1] * 4 // 5
     assert band_of(Counts(count, True), np.ones(14, dtype=bool), (12,), days).flagged[-1]
+
+
+def test_a_count_of_none_is_judged_like_any_other():
+    """From 100 new customers a month to none: the month was not judged, as if nothing were known of it."""
+    count = np.append(np.random.default_rng(0).poisson(100, 13), 0)
+    band = band_of(Counts(count), np.ones(14, dtype=bool))
+    assert band.judged[-1]
+    assert band.flagged[-1]
+    seldom = Counts(np.random.default_rng(1).poisson(0.5, 30))
+    assert not band_of(seldom, np.ones(30, dtype=bool)).flagged.any()
+    none = band_of(Counts(np.zeros(12, dtype=np.int64)), np.ones(12, dtype=bool))
+    assert none.constant

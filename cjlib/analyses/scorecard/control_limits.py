@@ -85,7 +85,9 @@ def band_of(
     Harvey, A. C. (1989). Forecasting, Structural Time Series Models and the Kalman Filter, 4.1: one-step predictions of a local level and trend.
     Anscombe, F. J. (1948). The transformation of Poisson, binomial and negative-binomial data. Biometrika 35.
     """
-    used = complete & (series.n >= 1) & np.isfinite(series.value)
+    # A count of 0 is a count; a share or a mean of nobody is none.
+    counted = np.ones_like(complete) if isinstance(series, Counts) else series.n >= 1
+    used = complete & counted & np.isfinite(series.value)
     size = used.size
     if used.sum() < FEWEST_PERIODS:
         return no_band(size)
