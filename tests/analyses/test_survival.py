@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -658,3 +659,21 @@ def test_means_up_to_another_day_are_not_compared_between_two_runs():
     )
     assert [one.significant for one in changes([(before, now)])] == [False]
     assert before["high"] < now["low"]
+
+
+def test_a_silence_that_most_customers_break_is_said_to_be_their_rhythm():
+    """Customers who order every 60 days for ever: by 45 days of silence "300 of 300 churned"."""
+    rng = np.random.default_rng(0)
+    days = np.cumsum(rng.uniform(54, 66, (40, 6)), axis=1)
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{place}" for place in range(40)], 6),
+            "event": "order",
+            "timestamp": pd.Timestamp("2024-01-01", tz="UTC")
+            + pd.to_timedelta(days.ravel(), unit="D"),
+        }
+    )
+    log = cj.read_events(frame)
+    short = cj.survival(log, inactive="45D")
+    assert re.search(r"But (\d+) of \1 silences of 45 days were broken", short.headline)
+    assert "silences of" not in cj.survival(log, inactive="90D").headline

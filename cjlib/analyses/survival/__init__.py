@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from cjlib.analyses.survival.count import (
     lives_of,
     lives_sql,
     lives_there,
+    silences_broken,
     span_of,
 )
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier, log_rank
@@ -150,7 +151,16 @@ def survival(
     sql = lives_sql(log, begin, churn, silence, span)
     lifetimes, tied = log.counted(lives_of, lives_there, begin, churn, silence, names, span)
     definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
-    return _answer(lifetimes, min_n, definition, "customer", sql)
+    answer = _answer(lifetimes, min_n, definition, "customer", sql)
+    if churn is not None or not isinstance(log, EventLog):
+        return answer
+    broken, silences = silences_broken(log, silence)
+    told, headline = summary.of_silences(broken, silences, silence)
+    return replace(
+        answer,
+        headline=f"{answer.headline} {headline}".strip(),
+        definition={**answer.definition, "silences": told},
+    )
 
 
 def survival_table(
