@@ -156,6 +156,8 @@ def survival(
         return answer
     broken, silences = silences_broken(log, silence)
     told, headline = summary.of_silences(broken, silences, silence)
+    if not headline:  # where the events lie silences are not counted, and both say the same
+        return answer
     return replace(
         answer,
         headline=f"{answer.headline} {headline}".strip(),
