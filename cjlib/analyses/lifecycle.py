@@ -12,7 +12,15 @@ from cjlib.analyses.result import Better, Metric, Result, metric
 from cjlib.errors import did_you_mean, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Whole, events_sql
-from cjlib.shared.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
+from cjlib.shared.periods import (
+    DAY,
+    WEEK_STARTS,
+    Calendar,
+    Period,
+    WeekStart,
+    calendar,
+    check_period,
+)
 from cjlib.shared.sql import first_there, instant, matching
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import confidence, percent
@@ -52,7 +60,7 @@ def lifecycle(
     active = new + returning + resurrected, and active − active before = new + resurrected −
     dormant. The first period knows no earlier one: everyone is new there. Every period from the
     first event to the end of data has a row; one that has not ended is marked, since its dormant
-    may still come.
+    may still come. With a first period that the log covers in part nothing is compared.
 
     Parameters
     ----------
@@ -108,14 +116,15 @@ def lifecycle(
         )
     periods = calendar(*bounds, period, log.zone, week_start=week_start)
     complete = periods.starts[1:] - 1 <= log.observed_until_us
+    whole = _begins_whole(log.span_us[0] if log.span_us else bounds[0], periods)
     sql = _sql(log, step, periods)
     kinds = log.counted(_kinds_here, _kinds_there, step, periods, sql)
     table = _table(kinds, periods.labels, complete)
     return Lifecycle(
         table=table,
-        headline=_headline(table, period),
+        headline=_headline(table, period, whole),
         definition=_definition(log, step, period, week_start),
-        metrics=_metrics(table),
+        metrics=_metrics(table, whole),
         sql=sql,
         period=period,
     )
@@ -130,6 +139,11 @@ def _bounds(log: EventLog, step: Step) -> tuple[int, int] | None:
 
 def _first_here(log: EventLog, step: Step) -> int | None:
     return log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
+
+
+def _begins_whole(first: int, periods: Calendar) -> bool:
+    """Whether the log covers its first period from the start: its first event lies on the first day, or the period is no longer than one."""
+    return first < int(periods.starts[0]) + DAY or float(periods.days[0]) <= 1
 
 
 def _active(log: EventLog, step: Step, periods: Calendar) -> tuple[Whole, Whole]:
@@ -181,8 +195,8 @@ def _table(kinds: Whole, labels: pd.DatetimeIndex, complete: NDArray[np.bool_]) 
     )
 
 
-def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """Of the last complete period that has one before it; the first one says nothing but who was there."""
+def _metrics(table: pd.DataFrame, whole: bool) -> dict[str, Metric]:
+    """Of the last complete period that has one before it; the first one says nothing but who was there, and no more where the log covers it in part."""
     ended = np.flatnonzero(table["complete"])
     if not ended.size:
         return {}
@@ -191,7 +205,8 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
         kind: metric(int(last[kind]), label=label, unit="number", better=better)
         for kind, (label, better) in LABELS.items()
     }
-    before = int(table["active"].iloc[int(ended[-1]) - 1]) if ended[-1] else 0
+    place = int(ended[-1])
+    before = int(table["active"].iloc[place - 1]) if place > 1 or (place and whole) else 0
     if not before:
         return counts
     low, high = wilson(int(last["returning"]), before)
@@ -225,11 +240,17 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     )
 
 
-def _headline(table: pd.DataFrame, period: str) -> str:
+def _headline(table: pd.DataFrame, period: str, whole: bool) -> str:
     """The last complete period against the one before."""
     ended = np.flatnonzero(table["complete"])
     if ended.size < 2:
         return f"No two {period}s have ended yet: no change can be given."
+    if ended[-1] == 1 and not whole:
+        first, only = (_named(pd.Timestamp(start), period) for start in table["period_start"][:2])
+        return (
+            f"{table['active'].iloc[1]:,} customers were active in the {period} of {only}. The log covers the one before ({first}) in part only: "
+            "no change can be given, and who is new cannot be told from who was there before."
+        )
     place = int(ended[-1])
     last, before = table.iloc[place], int(table["active"].iloc[place - 1])
     name = _named(pd.Timestamp(last["period_start"]), period)
@@ -262,7 +283,7 @@ def _definition(log: EventLog, step: Step, period: str, week_start: str) -> dict
         "returning": "active in the period before as well",
         "resurrected": "active earlier, not in the period before",
         "dormant": "active in the period before, not in this one; counted once; not lost, since whoever returns is resurrected",
-        "first period": "knows no earlier one: everyone is new there",
+        "first period": "knows no earlier one: everyone is new there, and in the next who was not seen in it; one that the log covers in part is not compared with",
         "complete": f"the period has ended by the end of data ({log.observed_until}); dormant of one that has not may still come",
     }
     told |= {"filter": " and ".join(log.filters_in_words)} if log.filters_in_words else {}

@@ -59,7 +59,7 @@ def metric(
     better
         Which direction is good for the business: "higher", "lower", or "" where neither is.
     scale
-        What the number was measured with, where that is fitted anew to the data of each run; numbers of different scales are not compared.
+        What the number was measured with, where that is fitted anew to the data of each run, or to when, where that moves with the data; numbers of different scales are not compared.
     target, target_met
         What the number should reach, and whether it does ("reached", "missed", "not clear"); None and "" where no target is set.
     trend

@@ -323,9 +323,16 @@ class MeanComparison(Differences):
 
 
 def group_means_against_others(
-    name: str, group: Ints, values: Floats, groups: int, *, follow_up: FollowUp, min_n: int = MIN_N
+    name: str,
+    group: Ints,
+    values: Floats,
+    groups: int,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+    beside: Bools | None = None,
 ) -> MeanComparison:
-    """The mean of each of the groups 0 … `groups` − 1 against all others together; one row a customer, −1 is no group.
+    """The mean of each of the groups 0 … `groups` − 1 against all others together, or those marked in its row of `beside`; one row a customer, −1 is no group.
 
     Money has long tails: a small group rarely holds one of the few large amounts, so its own spread is too small and its mean's interval, the same on both sides, too
     low. So each side's spread is its own or the pooled one, whichever is larger, and where no value is below 0 it is that of the mean's logarithm. The interval joins those of
@@ -337,7 +344,14 @@ def group_means_against_others(
     """
     known = group >= 0
     group, values = group[known], values[known]
-    rows = [_against(values, group == position) for position in range(groups)]
+    rows = [
+        _against_these(
+            values,
+            group == position,
+            group != position if beside is None else beside[position][group],
+        )
+        for position in range(groups)
+    ]
     n, other_n, mean, other, low, high, p = np.array(rows, dtype=float).reshape(groups, 7).T
     tested = family(name, p, units=n, other_units=other_n, follow_up=follow_up, min_n=min_n)
     return MeanComparison(
@@ -351,6 +365,11 @@ def group_means_against_others(
         low=low,
         high=high,
     )
+
+
+def _against_these(values: Floats, inside: Bools, others: Bools) -> tuple[float, ...]:
+    """Customers of a group against some of the others."""
+    return _against(values[inside | others], inside[inside | others])
 
 
 def _against(values: Floats, inside: Bools) -> tuple[float, ...]:

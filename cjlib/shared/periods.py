@@ -95,6 +95,11 @@ class Calendar:
         """The same as SQL over a column of microseconds that lie within the calendar."""
         return _index_sql(_runs(self), column)
 
+    @property
+    def days(self) -> NDArray[np.float64]:
+        """How many local days each period has; a day of a clock change is one, and so is an hour."""
+        return np.maximum(np.rint(np.diff(self.starts) / DAY), 1.0)
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -108,3 +108,14 @@ def grouped_means(values: NDArray[np.int64], group: NDArray[np.int64], groups: i
         np.add.at(whole, group, values // million)
         np.add.at(rest, group, values % million)
     return share(whole, sizes) * million + share(rest, sizes)
+
+
+def part_of_sum(part: float, values: Floats) -> float:
+    """What part of the sum of these values is; NaN where some lie below 0 or all are 0: of a balance nothing is a part, a tenth of it may be 420%."""
+    total = float(np.sort(values).sum())
+    return part / total if total > 0 and values.min() >= 0 else float("nan")
+
+
+def enough_followed(n: int) -> int:
+    """How many of `n` must still be followed for the end of a survival curve to be read: a tenth, 30 at most."""
+    return min(30, -(-n // 10))

@@ -236,7 +236,7 @@ def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
         ["first", "linear", "last"]
     )
     assert compared.headline.startswith(
-        "The model decides most for ads: 0.0% of 30 conversions under last, 100.0% under first. Association"
+        "The model decides most for ads (and as much for mail): 0.0% of 30 conversions under last, 100.0% under first. Association"
     )
 
 
@@ -462,3 +462,23 @@ def test_one_customer_has_no_interval(toy_log):
     log = toy_log("ana: x@0h(a) y@1h(b) buy@2h")
     table = cj.attribution(log, conversion="buy", model="linear").table
     assert table["share_of_conversions_low"].isna().all()
+
+
+def test_channels_that_get_as_much_by_all_models_are_all_named():
+    rows = [f"c{k}: {'ad' if k % 2 else 'mail'}@0h buy@1h" for k in range(60)]
+    events = toy_events(" | ".join(rows))
+    events["channel"] = events["event"].where(events["event"] != "buy")
+    found = cj.attribution(cj.read_events(events), conversion="buy", model="linear").compare()
+    assert found.headline.startswith(
+        "All models agree: ad and mail get 50.0% each of 60 conversions"
+    )
+
+
+def test_credit_that_may_differ_by_chance_is_not_called_as_much():
+    rows = [f"c{k}: {'ad' if k % 5 < 3 else 'mail'}@0h buy@1h" for k in range(60)]
+    events = toy_events(" | ".join(rows))
+    events["channel"] = events["event"].where(events["event"] != "buy")
+    found = cj.attribution(cj.read_events(events), conversion="buy", model="linear")
+    assert found.headline.startswith(
+        "No channel leads significantly: ad gets 60.0% and mail 40.0% of 60 conversions"
+    )

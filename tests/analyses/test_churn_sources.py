@@ -312,3 +312,35 @@ def test_a_segment_that_is_ranked_without_a_fault_is_no_surer_to_be_ranked_bette
     compared, _ = _against_others(SimpleNamespace(forecasts=rows), table, segments)
     # Of 10 and 20 drawn from the others 5 in 100 are ranked without a fault.
     assert compared["p_value"][0] > 0.02
+
+
+def test_of_a_balance_no_tenth_is_a_part():
+    """Of 50 customers who bring 10.5 and 50 who cost 10 the most valuable tenth brought "420% of it"."""
+    table = pd.DataFrame({"customer_id": [f"c{k}" for k in range(100)], "fee": [-10.0, 10.5] * 50})
+    found = cj.stated_value(table, amount="fee")
+    assert found.headline.startswith("By fee 100 customers bring 25 in all")
+    assert "tenth" not in found.headline
+    assert "holds 105 of" in str(cj.plot(found).layout)
+
+
+def test_value_at_risk_of_a_balance_is_no_share_and_holds_no_more_than_there_is():
+    scores = pd.DataFrame({"customer_id": list("abcdefghij"), "churn_probability": [0.5] * 10})
+    value = pd.DataFrame({"customer_id": list("abcdefghij"), "expected_value": [20.0, -10.0] * 5})
+    found = cj.value_at_risk(scores, value)
+    assert found.headline.startswith(
+        "On balance 25 of the 50 that 10 customers would bring if all stayed is at risk; 5 cost more than they bring."
+    )
+    assert found.metrics["share_at_risk"]["value"] is None
+
+
+def test_a_budget_below_one_contact_is_the_reason_and_not_the_customers():
+    scores = pd.DataFrame(
+        {"customer_id": [f"c{k}" for k in range(100)], "churn_probability": [0.5] * 100}
+    )
+    options = {"offer_cost": 5, "contact_cost": 1, "success_share": 0.2, "value": 100}
+    assert cj.target_list(scores, **options, budget=0.5).headline.startswith(
+        "A budget of 0.50 pays for no contact at 1.00 each; 100 customers of 100 would be worth one."
+    )
+    assert cj.target_list(scores, **(options | {"success_share": 0})).headline.startswith(
+        "None of 100 customers is worth contacting"
+    )

@@ -452,3 +452,36 @@ def test_before_anybody_was_followed_for_the_window_the_answer_says_that_it_is_t
     )
     plan = cj.plan_experiment(log, entry="seen", measures=[CONVERSION], window="90D")
     assert plan.headline.startswith("No plan: 0 customers came to 'seen' and were followed")
+
+
+@pytest.mark.parametrize("price", [10.0, 11.0])
+def test_one_price_for_all_is_read_and_differs_by_no_rounding(price):
+    """Value ÷ orders does not vary where there is one price; its variance was rounding, and below 0 the readout stopped with a math domain error."""
+    aov = cj.Measure("order value", "buy", kind="ratio", value="value")
+    rows = exposed("old", 990) + exposed("new", 1010)
+    rows += bought("old", 313, value=10.0) + bought("new", 301, value=price)
+    row = read(log_of(rows), (aov,)).table.iloc[0]
+    assert row["difference"] == pytest.approx(price - 10)
+    assert row["verdict"] == "no difference shown"
+    assert np.isnan(row["p_value"])
+
+
+def test_a_larger_loss_is_no_increase_in_percent():
+    rows = exposed("old", 100) + exposed("new", 100)
+    rows += bought("old", 30, value=-10.0) + bought("new", 30, value=-12.0)
+    row = read(log_of(rows), (REVENUE,)).table.iloc[0]
+    assert row["difference"] < 0
+    assert row[["relative", "relative_low", "relative_always_high"]].isna().all()
+
+
+def test_a_measure_that_everybody_reaches_is_not_called_zero():
+    rows = exposed("old", 100) + bought("old", 100)
+    options = {"entry": "seen", "window": "7D"}
+    everybody = cj.plan_experiment(log_of(rows), measures=[CONVERSION], **options)
+    assert everybody.headline.startswith(
+        "conversion is 100.0% today: that leaves too little room for an effect"
+    )
+    alike = cj.plan_experiment(
+        log_of(rows), measures=[cj.Measure("value", "buy", kind="ratio", value="value")], **options
+    )
+    assert "0 today" not in alike.headline

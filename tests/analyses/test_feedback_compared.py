@@ -354,3 +354,20 @@ def test_interval_and_p_after_a_complaint_agree_and_hold_where_few_leave():
         disagreed += (low > 0 or high < 0) != (abs(months.z(0.0)) > Z95)
     assert disagreed == 0
     assert 0.92 < held / 300 < 0.99
+
+
+@pytest.mark.parametrize("complained", [0, 10, 400])
+def test_that_complaints_change_nothing_is_not_said_where_nothing_was_compared(complained):
+    """All of 400 complained, or none, and "at no stage did those who complained leave more often"."""
+    ids = [f"c{place}" for place in range(400)]
+    leaves = pd.DataFrame({"customer_id": ids[:40], "event": "cancel", "timestamp": DAY})
+    leaves["timestamp"] += pd.Timedelta(days=5)
+    uses = pd.DataFrame({"customer_id": ids, "event": "use", "timestamp": DAY})
+    answers = uses.drop(columns="event").assign(
+        csat=[1] * complained + [5] * (400 - complained), stage="Use"
+    )
+    log = cj.read_events(pd.concat([uses, leaves]), observed_until="2025-06-30")
+    result = cj.after_feedback(cj.read_feedback(answers), log, outcome="cancel", within="60D")
+    assert result.headline.startswith(
+        "Whether those who complained had cancel more often within 60 days cannot be told: nowhere did 30 customers complain"
+    )

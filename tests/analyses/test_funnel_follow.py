@@ -451,3 +451,25 @@ def test_what_the_lost_did_next_is_compared_at_first_entries() -> None:
     assert demo[["lost", "went_on"]].tolist() == [20, 20]
     assert demo["difference"] == pytest.approx(0)
     assert demo["p_value"] > 0.9
+
+
+def test_one_channel_that_converts_badly_makes_no_news_of_the_others():
+    """Of three channels two convert half and one a twentieth: the two were found to "convert better than the others"."""
+    rng = np.random.default_rng(1)
+    channel = np.array(["ad", "mail", "web"])[np.arange(900) % 3]
+    buys = rng.random(900) < np.where(channel == "web", 0.05, 0.5)
+    start = pd.Timestamp("2025-01-01", tz="UTC")
+    seen = start + pd.to_timedelta(np.arange(900) / 20, unit="D")
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{k}" for k in [*range(900), *np.flatnonzero(buys)]],
+            "event": ["visit"] * 900 + ["buy"] * int(buys.sum()),
+            "timestamp": [*seen, *(seen[buys] + pd.Timedelta(hours=1))],
+            "channel": [*channel, *channel[buys]],
+        }
+    )
+    log = cj.read_events(frame, observed_until="2025-03-30")
+    found = cj.funnel(log, ["visit", "buy"], window="2D", by="channel")
+    assert [one.claim.split(" converts")[0] for one in found.findings] == ["Channel web"]
+    assert "channel web converts" in found.headline
+    assert (found.comparisons["p_adjusted"] < 0.0025).all()

@@ -268,3 +268,31 @@ def test_groups_known_only_after_a_stage_are_not_compared_there():
     known = compared.set_index("stage")[["n", "other_n"]].sum(axis=1)
     assert known.to_dict() == {"Visit": 0, "Try": 0, "Buy": buyers.size}
     assert not (compared["p_adjusted"] < 0.05).any()
+
+
+def test_of_twenty_customers_nobody_says_that_no_stage_is_a_pain_point():
+    journey = journey_of("Visit", "Sign", "Use", map={"silent_after": "20D"})
+    log = log_of((range(20), "visit", 0), (range(8), "sign", 1), (range(5), "use", 2), until=90)
+    held = cj.journey_map(journey, log)
+    assert held.headline.startswith(
+        "Whether a stage is a pain point cannot be told: no two stages can be compared with 30 customers"
+    )
+    assert held.compare(held).headline == (
+        "Nothing can be compared: no cell has 30 or more on both sides."
+    )
+
+
+def test_who_entered_before_the_log_was_cut_did_not_skip_the_stage():
+    """A stationary business: of April alone "share_skipped at Visit from 0 to 0.398", since who signs up then visited in March."""
+    rng = np.random.default_rng(0)
+    visits = rng.uniform(0, 120, 4_000)
+    signs = visits + rng.exponential(10, 4_000)
+    known = (rng.random(4_000) < 0.5) & (signs < 120)
+    journey = journey_of("Visit", "Sign", map={"silent_after": "20D"})
+    log = log_of((range(4_000), "visit", visits), (np.flatnonzero(known), "sign", signs[known]))
+    before = cj.journey_map(journey, log.where(end="2025-03-31"))
+    after = cj.journey_map(journey, log.where(start="2025-04-01", end="2025-04-30"))
+    table = after.compare(before).table.set_index(["stage", "measure"])
+    assert table.loc[("Visit", "share_skipped"), "words"] == "not tested"
+    assert not table["significant"].any()
+    assert after.compare(after).table["p_value"].notna().any()

@@ -313,3 +313,21 @@ def test_an_answer_counts_under_any_id_of_the_person():
     scores = _mean_scores(log, feedback)
     assert set(scores) == {0, 1}
     assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize("others", [0, 100])
+def test_customers_of_the_same_habits_are_no_personas(others):
+    """A hundred customers who all did the same six things stopped the analysis: there was no feature to tell them by."""
+    days = [*np.tile(np.arange(6), 100), *np.tile(np.arange(2), others)]
+    frame = pd.DataFrame(
+        {
+            "customer_id": [*np.repeat(np.arange(100), 6), *np.repeat(np.arange(others) + 100, 2)],
+            "event": ["visit", "buy"] * 300 + ["ask"] * 2 * others,
+            "timestamp": pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(days, unit="D"),
+        }
+    )
+    found = cj.personas(cj.read_events(frame))
+    assert not found.answered
+    assert found.headline == (
+        "Personas cannot be told apart: 100 customers with 5 events or more have the same habits."
+    )

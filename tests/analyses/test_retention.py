@@ -766,3 +766,23 @@ def test_what_is_no_log_and_far_too_many_periods_are_our_errors():
         cj.retention(pd.DataFrame())
     with pytest.raises(cj.CjlibError, match=r"periods: at most 10,000\. Got 1000000000\."):
         cj.retention(two_cohorts(), periods=10**9)
+
+
+def test_one_group_that_comes_back_less_makes_no_news_of_the_others():
+    rng = np.random.default_rng(2)
+    plan = np.array(["a", "b", "c"])[np.arange(900) % 3]
+    back = rng.random(900) < np.where(plan == "c", 0.1, 0.6)
+    start = pd.Timestamp("2025-01-06", tz="UTC")
+    first = start + pd.to_timedelta(rng.uniform(0, 6, 900), unit="D")
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{k}" for k in [*range(900), *np.flatnonzero(back)]],
+            "event": "visit",
+            "timestamp": [*first, *(first[back] + pd.Timedelta(days=7))],
+            "plan": [*plan, *plan[back]],
+        }
+    )
+    log = cj.read_events(frame, observed_until="2025-01-19")
+    kept = cj.retention(log, period="week", periods=1, by="plan")
+    assert (kept.comparisons["p_adjusted"] < 0.0025).all()
+    assert [one.claim.split(":")[0] for one in kept.findings] == ["plan c"]

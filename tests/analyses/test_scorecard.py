@@ -645,3 +645,34 @@ def shared_sample() -> Scorecard:
 def test_an_interval_without_an_upper_bound_is_so_much_or_more():
     assert summary.interval(5.26, math.nan, "days") == "95% CI 5.26 days or more"
     assert summary.interval(0.2, 0.3, "share") == "95% CI 20.0–30.0%"
+
+
+@pytest.mark.parametrize(("a_day", "adds_up"), [(100, True), (3_000, True), (1_000, False)])
+def test_a_february_with_as_many_a_day_is_no_news(a_day, adds_up):
+    """New customers at one rate a day fell by a tenth from January to February: flagged in up to 57 of 100 such businesses."""
+    days = pd.period_range(end="2026-02", periods=14, freq="M").days_in_month.to_numpy(float)
+    flagged = []
+    for seed in range(40):
+        count = np.random.default_rng(seed).poisson(a_day * days)
+        band = band_of(Counts(count, adds_up), np.ones(14, dtype=bool), (12,), days)
+        flagged.append(band.flagged[-1])
+    assert np.mean(flagged) <= 0.05
+
+
+def test_a_february_in_which_fewer_come_a_day_is_outside():
+    days = pd.period_range(end="2026-02", periods=14, freq="M").days_in_month.to_numpy(float)
+    count = np.random.default_rng(1).poisson(300 * days)
+    count[-1] = count[-1] * 4 // 5
+    assert band_of(Counts(count, True), np.ones(14, dtype=bool), (12,), days).flagged[-1]
+
+
+def test_a_count_of_none_is_judged_like_any_other():
+    """From 100 new customers a month to none: the month was not judged, as if nothing were known of it."""
+    count = np.append(np.random.default_rng(0).poisson(100, 13), 0)
+    band = band_of(Counts(count), np.ones(14, dtype=bool))
+    assert band.judged[-1]
+    assert band.flagged[-1]
+    seldom = Counts(np.random.default_rng(1).poisson(0.5, 30))
+    assert not band_of(seldom, np.ones(30, dtype=bool)).flagged.any()
+    none = band_of(Counts(np.zeros(12, dtype=np.int64)), np.ones(12, dtype=bool))
+    assert none.constant

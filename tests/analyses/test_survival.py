@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib import CjlibError, DataError
+from cjlib.analyses.metric_change import changes
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier, log_rank
 
 CAREFUL = settings(
@@ -580,3 +582,98 @@ def test_a_ready_table_must_be_a_table(toy_log):
         match=r"table: must be a DataFrame with one row a customer\. Got 'EventLog'\. For an event log use cj\.survival\.",
     ):
         cj.survival_table(toy_log("ana: view@0D"), duration="tenure", event="churn")
+
+
+def _lives(days: float, *, leaving: np.ndarray, entered: np.ndarray, plan: str) -> pd.DataFrame:
+    """Who entered when and would leave after how long, as durations observed until `days`."""
+    followed = days - entered
+    churned = leaving < followed
+    return pd.DataFrame(
+        {"days": np.where(churned, leaving, followed), "churned": churned, "plan": plan}
+    )
+
+
+def test_a_young_group_does_not_hide_in_which_group_customers_stay_longer():
+    """Two plans that part after day 60 "stay 19 days, all together 19": bad, both of them, since a third plan is 20 days old."""
+    rng = np.random.default_rng(0)
+    old = rng.uniform(0, 100, 600)
+    short, long = 60 + rng.exponential(50, 300), 60 + rng.exponential(400, 300)
+    lives = pd.concat(
+        [
+            _lives(300, leaving=short, entered=old[:300], plan="A"),
+            _lives(300, leaving=long, entered=old[300:], plan="B"),
+            _lives(300, leaving=np.full(60, 9e9), entered=rng.uniform(280, 300, 60), plan="C"),
+        ]
+    )
+    found = cj.survival_table(lives, duration="days", event="churned", by="plan").findings
+    assert [(one.claim.split(":")[0], one.direction) for one in found] == [("plan B", "good")]
+    assert found[0].low > 150
+    assert "over the first 171.6 (95% CI" in found[0].claim
+    assert found[0].claim.endswith(", the others 102.")
+
+
+def test_curves_that_cross_are_neither_good_nor_bad():
+    """A third leaves at once, or more than half late: log-rank tells the curves apart, and the means lie close together."""
+    rng = np.random.default_rng(3)
+    entered = rng.uniform(0, 100, 800)
+    early = np.where(rng.random(800) < 0.35, rng.uniform(0, 10, 800), 9e9)
+    late = np.where(rng.random(800) < 0.6, rng.uniform(80, 200, 800), 9e9)
+    lives = pd.concat(
+        [
+            _lives(300, leaving=early, entered=entered, plan="early"),
+            _lives(300, leaving=late, entered=entered, plan="late"),
+        ]
+    )
+    found = cj.survival_table(lives, duration="days", event="churned", by="plan").findings
+    assert [one.direction for one in found] == ["neutral", "neutral"]
+    assert all("churn at other times than the others" in one.claim for one in found)
+
+
+def test_a_headline_does_not_rest_on_the_one_customer_who_was_followed_longest():
+    lives = pd.DataFrame(
+        {"days": [*range(10, 20), *[30] * 89, 300], "churned": [1] * 10 + [0] * 90}
+    )
+    held = cj.survival_table(lives, duration="days", event="churned")
+    assert "are still there after 30 days" in held.headline
+    assert held.table["day"].iloc[-1] == 300
+    assert set(held.metrics) == {"median_days", "rmst_days", "share_surviving_day_30"}
+
+
+def test_nobody_has_churned_is_not_told_without_an_interval():
+    lives = pd.DataFrame({"days": [5] * 50, "churned": [0] * 50})
+    held = cj.survival_table(lives, duration="days", event="churned")
+    assert held.headline.startswith("100.0% (95% CI 92.9–100.0%) are still there after 5 days")
+
+
+def test_means_up_to_another_day_are_not_compared_between_two_runs():
+    """A longer log has a longer mean: between two runs it "moved" although nothing had changed."""
+    rng = np.random.default_rng(1)
+    entered, leaving = rng.uniform(0, 100, 500), rng.exponential(300, 500)
+    before, now = (
+        cj.survival_table(
+            _lives(until, leaving=leaving, entered=entered, plan="A"),
+            duration="days",
+            event="churned",
+        ).metrics["rmst_days"]
+        for until in (200, 300)
+    )
+    assert [one.significant for one in changes([(before, now)])] == [False]
+    assert before["high"] < now["low"]
+
+
+def test_a_silence_that_most_customers_break_is_said_to_be_their_rhythm():
+    """Customers who order every 60 days for ever: by 45 days of silence "300 of 300 churned"."""
+    rng = np.random.default_rng(0)
+    days = np.cumsum(rng.uniform(54, 66, (40, 6)), axis=1)
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{place}" for place in range(40)], 6),
+            "event": "order",
+            "timestamp": pd.Timestamp("2024-01-01", tz="UTC")
+            + pd.to_timedelta(days.ravel(), unit="D"),
+        }
+    )
+    log = cj.read_events(frame)
+    short = cj.survival(log, inactive="45D")
+    assert re.search(r"But (\d+) of \1 silences of 45 days were broken", short.headline)
+    assert "silences of" not in cj.survival(log, inactive="90D").headline

@@ -255,3 +255,10 @@ def test_headline_and_figure_name_the_same_theme_as_the_unhappiest():
     )
     assert f"“{named}” goes most with unhappy answers" in result.headline
     assert f"go most with “{named}”" in cj.plot(result, "detractors").layout.meta["caption"]
+
+
+def test_a_theme_that_others_equal_is_not_the_most_written_about_alone():
+    found = cj.themes(feedback(["the price is too high", "delivery took a week"]), quotes=False)
+    own = found.table[found.table["kind"] == "taxonomy"]
+    assert (own["n"] == own["n"].max()).sum() > 1
+    assert " (others as much), in " in found.headline

@@ -106,7 +106,7 @@ def test_only_groups_that_differ_significantly_are_said_to_and_small_ones_are_no
     value, log = many({"app": (30, 50.0), "web": (30, 10.0), "tv": (5, 30.0)})
     found = cj.value_by(value, log, by="channel")
     assert found.table["p_adjusted"].isna().tolist() == [False, False, True]
-    assert "2 of 2 groups differ significantly" in found.headline
+    assert "1 of 2 groups differs significantly" in found.headline
     value, log = many({"app": (90, 50.0), "web": (90, 10.0)})
     found = cj.value_by(value, log, by="channel")
     assert found.headline == (
@@ -270,7 +270,10 @@ def test_nothing_is_counted_beyond_the_last_day_of_the_curve():
         for days in (5_000, None)
     )
     assert far.table.equals(end.table)
-    assert "What comes after the curve's last day, 100, is not counted." in far.headline
+    assert (
+        "What comes after day 100, the last to which enough were followed, is not counted."
+        in far.headline
+    )
 
 
 def test_interest_discounts_each_payment_by_its_day():

@@ -14,7 +14,7 @@ from cjlib.errors import CjlibError, did_you_mean, shown
 from cjlib.shared.clustered_comparison import two_sided
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.event_arrays import ARROW, customer_column, interval_sql
-from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.show.numbers import confidence, count_of, joined, percent
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.engine import identifier
 from cjlib.sources.log.event_log import EventLog
@@ -213,8 +213,8 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
         # Without a lead both shares would vary by what they are together: a lead that is large by chance varies less.
         if two_sided(lead, float(np.hypot(lead_error, lead / np.sqrt(total)))) >= CLAIM:
             return (
-                f"{best['channel']} and {ranked['channel'].iloc[1]} get about as much credit: {percent(best['share_of_conversions'])} and "
-                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model; no channel leads significantly."
+                f"No channel leads significantly: {best['channel']} gets {percent(best['share_of_conversions'])} and {ranked['channel'].iloc[1]} "
+                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model."
                 f"{untouched} {NO_CAUSE}"
             )
     return (
@@ -233,12 +233,19 @@ def comparison_headline(table: pd.DataFrame, journeys: Journeys, otherwise: str)
     )
     spread = shares.max(axis=1) - shares.min(axis=1)
     if spread.max() < 0.0005:
-        leader = shares.mean(axis=1).round(9).sort_values(ascending=False, kind="stable").index[0]
-        return f"All models agree: {leader} gets {percent(float(shares.loc[leader].max()))} of {count_of(total, 'conversion')}. {NO_CAUSE}"
-    name = spread.sort_values(ascending=False, kind="stable").index[0]
+        means = shares.mean(axis=1).round(9)
+        leaders = [str(name) for name in means.index[means == means.max()]]
+        each = " each" if len(leaders) > 1 else ""
+        verb = "get" if each else "gets"
+        return f"All models agree: {joined(leaders)} {verb} {percent(float(means.max()))}{each} of {count_of(total, 'conversion')}. {NO_CAUSE}"
+    name = spread.round(9).sort_values(ascending=False, kind="stable").index[0]
+    alike = [
+        str(one) for one in spread.index[spread.round(9) == spread.round(9).max()] if one != name
+    ]
+    as_much = f" (and as much for {joined(alike)})" if alike else ""
     low, high = shares.loc[name].idxmin(), shares.loc[name].idxmax()
     least, most = (float(shares.loc[[name], [model]].to_numpy()[0, 0]) for model in (low, high))
-    return f"The model decides most for {name}: {percent(least)} of {count_of(total, 'conversion')} under {low}, {percent(most)} under {high}. {NO_CAUSE}"
+    return f"The model decides most for {name}{as_much}: {percent(least)} of {count_of(total, 'conversion')} under {low}, {percent(most)} under {high}. {NO_CAUSE}"
 
 
 def unknown_costs(journeys: Journeys, costs: Mapping[str, float]) -> dict[str, str]:

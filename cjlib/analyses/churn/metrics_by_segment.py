@@ -204,7 +204,7 @@ def _named(segment: Any) -> str:
 def _headline(table: pd.DataFrame, tests: Family) -> str:
     if not tests.claims.any():
         tested = int(table["auc"].notna().sum())
-        return f"The model ranks about equally well in all {tested} groups that can be judged: no significant difference."
+        return f"In none of {tested} groups that can be judged does the model rank significantly better or less well than in the others."
     claimed = table[tests.claims]
     row = claimed.iloc[int(claimed["difference"].abs().argmax())]
     way = "better" if row["difference"] > 0 else "less well"

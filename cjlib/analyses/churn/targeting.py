@@ -17,6 +17,7 @@ from cjlib.analyses.churn.model.explanations import first_reasons
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N
+from cjlib.shared.stats import part_of_sum
 from cjlib.show.numbers import about, confidence, count_of, money, percent
 
 Floats = NDArray[np.float64]
@@ -246,7 +247,7 @@ def target_list(
     even = offer.break_even_share(probability[selected], worth[selected])
     return TargetList(
         table=table,
-        headline=_headline(table, offer, even, _of_table(scores)),
+        headline=_headline(table, offer, even, _of_table(scores), limit),
         definition=_definition(offer, limit, value, unknown, table) | {"seed": str(seed)},
         metrics=_metrics(table, offer, even),
         sensitivity=_sensitivity(offer, probability, worth, selected, listing),
@@ -505,8 +506,16 @@ def _measured(offer: Offer) -> str:
     return f", as measured on an earlier list ({confidence(*offer.measured)})"
 
 
-def _headline(table: pd.DataFrame, offer: Offer, even: float, of_table: bool) -> str:
+def _headline(
+    table: pd.DataFrame, offer: Offer, even: float, of_table: bool, budget: float | None
+) -> str:
     contacted, control = table[table["selected"]], int(table["control"].sum())
+    worth = int((table["expected_profit"] > 0).sum())
+    if contacted.empty and worth and budget is not None:
+        return (
+            f"A budget of {money(budget, 2)} pays for no contact at {money(offer.contact_cost, 2)} each; "
+            f"{count_of(worth, 'customer')} of {len(table):,} would be worth one. {CAVEAT}"
+        )
     if contacted.empty:
         return f"None of {count_of(len(table), 'customer')} is worth contacting at these costs and a success rate of {about(offer.success_share)}. {CAVEAT}"
     beside = f" (and leave {control:,} more alone, to compare with)" if control else ""
@@ -627,10 +636,12 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     ).assign(rank=np.arange(1, len(both) + 1))
     total, at_risk = float(table["value_if_stays"].sum()), float(table["value_at_risk"].sum())
     hot = table[table["high_value"] & table["high_risk"]]
-    share = at_risk / total if total else float("nan")
+    share = (
+        part_of_sum(at_risk, table["value_if_stays"].to_numpy(float)) if len(table) else math.nan
+    )
     return ValueAtRisk(
         table=table[COLUMNS],
-        headline=_headline_at_risk(table, hot, at_risk, total),
+        headline=_headline_at_risk(table, hot, at_risk, total, share),
         definition={
             "value at risk": "probability of churning × what the customer brings who stays, over the value's horizon",
             "value if stays": "the expected value; where that allows for no purchase at all, divided by the chance of a purchase",
@@ -652,13 +663,22 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     )
 
 
-def _headline_at_risk(table: pd.DataFrame, hot: pd.DataFrame, at_risk: float, total: float) -> str:
+def _headline_at_risk(
+    table: pd.DataFrame, hot: pd.DataFrame, at_risk: float, total: float, share: float
+) -> str:
     if table.empty:
         return "No customer has both a forecast and a value."
-    part = f" ({about(at_risk / total)})" if total else ""
+    held = money(float(hot["value_at_risk"].sum()))
+    costing = int((table["value_if_stays"] < 0).sum())
+    if costing:
+        return (
+            f"On balance {money(at_risk)} of the {money(total)} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; {costing:,} cost more than they bring. "
+            f"{len(hot):,} are among both the most valuable and the riskiest fifth, and {held} is at risk with them."
+        )
+    part = "" if math.isnan(share) else f" ({about(share)})"
     return (
         f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; "
-        f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {money(float(hot['value_at_risk'].sum()))} of it."
+        f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {held} of it."
     )
 
 

@@ -399,7 +399,7 @@ def _rows(slices: breakdowns.Slices, rules: Rules) -> list[dict[str, Any]]:
             row |= dict.fromkeys(Estimate.__dataclass_fields__, np.nan)
         else:
             row |= asdict(estimate(measure, moments.aggregates(0), moments.aggregates(arm), rules))
-        size = abs(row["control_value"]) or np.nan
+        size = row["control_value"] if row["control_value"] > 0 else np.nan
         row |= {f"relative_{bound}": row[bound] / size for bound in ("always_low", "always_high")}
         rows.append(row)
     return rows

@@ -21,6 +21,9 @@ MOST_EXPONENT = 700.0
 TUNED_AT = 1_000
 """Customers of the smaller arm at which the interval for every look is tightest, where the plan names no number. It must not depend on the data."""
 
+ROUNDING = 1e-12
+"""A variance below this part of the squared value is rounding."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -256,7 +259,12 @@ def _side(measure: Measure, arm: Aggregates, total: Aggregates) -> _Side:
         value = value - slope * (arm.ratio(*before) - total.ratio(*before))
         covariance = arm.ratio_covariance(own, before)
         variance = plain + slope * slope * arm.ratio_variance(*before) - 2 * slope * covariance
-    return _Side(arm.n, value, variance, plain)
+    return _Side(arm.n, value, _beyond_rounding(variance, value), _beyond_rounding(plain, value))
+
+
+def _beyond_rounding(variance: float, value: float) -> float:
+    """0 where it is rounding alone: of one price for all, value ÷ orders does not vary."""
+    return 0.0 if abs(variance) <= ROUNDING * value * value else variance
 
 
 def _difference(control: _Side, treated: _Side) -> dict[str, float]:
@@ -264,7 +272,8 @@ def _difference(control: _Side, treated: _Side) -> dict[str, float]:
     difference = treated.value - control.value
     error = math.sqrt(control.variance / control.n + treated.variance / treated.n)
     parts = [_over(side.variance / side.n, side.value * side.value) for side in (control, treated)]
-    ratio = _over(treated.value, control.value)
+    # Of a loss there is no percentage: it would call a larger one an increase.
+    ratio = _over(treated.value, control.value) if control.value > 0 else math.nan
     factor = math.exp(min(QUANTILE * math.sqrt(sum(parts)), MOST_EXPONENT)) if sum(parts) >= 0 else math.nan  # fmt: skip
     return {
         "control_value": control.value,
@@ -274,8 +283,8 @@ def _difference(control: _Side, treated: _Side) -> dict[str, float]:
         "high": difference + QUANTILE * error,
         "p_value": float(2 * ndtr(-abs(difference) / error)) if error > 0 else math.nan,
         "relative": ratio - 1,
-        "relative_low": ratio / factor - 1,
-        "relative_high": ratio * factor - 1,
+        "relative_low": ratio / factor - 1 if ratio > 0 else math.nan,
+        "relative_high": ratio * factor - 1 if ratio > 0 else math.nan,
     }
 
 

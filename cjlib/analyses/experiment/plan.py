@@ -673,11 +673,21 @@ def _customers(difference: float, spread: float, design: _Design) -> int | None:
     return math.ceil(2 * (spread * design.quantiles() / difference) ** 2)
 
 
+def _not_planned(baseline: pd.Series, measure: Measure) -> str:
+    """Why no effect can be planned: nothing today, everybody today, or everybody the same."""
+    today = float(baseline.iloc[0]) if len(baseline) else 0.0
+    if not today:
+        return f"{measure.name} is 0 today: no effect can be planned as a share of it."
+    if measure.is_share:
+        return f"{measure.name} is {percent(today)} today: that leaves too little room for an effect to be planned."
+    return f"{measure.name} is the same for every customer today: what an effect needs cannot be told from that."
+
+
 def _headline(table: pd.DataFrame, design: _Design) -> str:
     measure = design.measures[0].name
     rows = table[(table["measure"] == measure) & table["customers_per_arm"].notna()]
     if rows.empty:
-        return f"{measure} is 0 today: no effect can be planned as a share of it."
+        return _not_planned(table.loc[table["measure"] == measure, "baseline"], design.measures[0])
     soon = rows[rows["days"] <= SOON]
     shown_row: Any = rows.iloc[-1] if soon.empty else soon.iloc[0]
     looks = "with looks every day" if design.stop == "always_valid" else "with one look at the end"

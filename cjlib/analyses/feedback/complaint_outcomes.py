@@ -125,7 +125,7 @@ def after_feedback(
     claimed = table[claims]
     return Aftermath(
         table=table,
-        headline=_headline(claimed, outcome, length),
+        headline=_headline(claimed, outcome, length, tested.tests, min_n),
         definition=_definition(outcome, length, by, len(people), min_n) | {"tests": tested.words},
         metrics=_metrics(table, str(outcome)),
         findings=[
@@ -216,8 +216,13 @@ def _months_of_both(group: pd.DataFrame) -> Strata:
     return Strata(*(both[name].to_numpy(dtype=float) for name in sides.columns))
 
 
-def _headline(claimed: pd.DataFrame, outcome: Event, length: int) -> str:
+def _headline(claimed: pd.DataFrame, outcome: Event, length: int, tests: int, min_n: int) -> str:
     tail = "Association, not causation: those who complain differ in more than their complaint."
+    if not tests:
+        return (
+            f"Whether those who complained had {outcome} more often within {timespan(length)} cannot be told: "
+            f"nowhere did {min_n} customers complain and {min_n} others answer in the same months."
+        )
     if claimed.empty:
         return f"At no stage did those who complained have {outcome} within {timespan(length)} significantly more or less often than others. {tail}"
     first = (

@@ -415,6 +415,7 @@ def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
     if own.empty:
         return f"The taxonomy covers none of {count_of(n, 'comment')}: edit it, the candidates show what people write about."
     first = own.iloc[0]
+    alike = " (others as much)" if (own["n"] == own["n"].max()).sum() > 1 else ""
     worst = claimed[claimed["difference"] > 0]
     goes = ""
     if len(worst):
@@ -424,7 +425,7 @@ def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
             f"{about(top['other_share_unhappy'])} of the others). Association, not causation."
         )
     return (
-        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} ({confidence(first['low'], first['high'])}); "
+        f"Most written about is “{first['theme']}”{alike}, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} ({confidence(first['low'], first['high'])}); "
         f"the taxonomy covers {about(covered)}.{goes}"
     )
 

@@ -24,7 +24,16 @@ from cjlib.analyses.funnel.instants import (
 )
 from cjlib.analyses.funnel.options import Question, Rows
 from cjlib.analyses.funnel.tables import Grouping, grouping, step_counts, step_shares
-from cjlib.shared.comparison import Family, FollowUp, ShareComparison, compare_shares, followed
+from cjlib.shared.comparison import (
+    Family,
+    FollowUp,
+    ShareComparison,
+    compare_shares,
+    followed,
+    named_in_turn,
+    not_compared_with,
+    others_in_words,
+)
 from cjlib.shared.group_by import MISSING
 from cjlib.show.numbers import capitalised, count_of, percent, points, points_interval
 
@@ -136,15 +145,21 @@ def compared_groups(
         )
     by, landmark = ", ".join(asked.by), landmark_step(asked)
     customers, converted = reached[:, landmark - 1], reached[:, -1]
-    overall = compare_shares(
-        f"conversion by {by}",
-        converted,
-        customers,
-        converted.sum() - converted,
-        customers.sum() - customers,
-        follow_up=follow_up,
-        min_n=asked.min_n,
-    )
+
+    def beside(others: Bools) -> ShareComparison:
+        return compare_shares(
+            f"conversion by {by}",
+            converted,
+            customers,
+            others @ converted,
+            others @ customers,
+            follow_up=follow_up,
+            min_n=asked.min_n,
+        )
+
+    overall = beside(~np.eye(customers.size, dtype=bool))
+    told, others = named_in_turn(beside, customers.size)
+    without = not_compared_with(_group_labels(groups), others)
     table = pd.DataFrame(
         groups.columns()
         | {
@@ -161,8 +176,8 @@ def compared_groups(
         table=table[customers >= asked.min_n].reset_index(drop=True),
         steps=steps,
         words=f"each customer once, by the value at {moment} of the first entry, converted or not; {overall.words}; {by_step.words}",
-        headline=_headline(asked, groups, overall, customers),
-        findings=tuple(_findings(asked, groups, overall, customers)),
+        headline=_headline(asked, groups, told, customers, without),
+        findings=tuple(_findings(asked, groups, told, customers, without)),
         families={tested.name: tested.tests for tested in (overall, by_step)},
     )
 
@@ -191,44 +206,53 @@ def _steps(
 
 
 def _headline(
-    asked: Question, groups: Grouping, overall: ShareComparison, customers: np.ndarray
+    asked: Question,
+    groups: Grouping,
+    told: ShareComparison,
+    customers: np.ndarray,
+    without: list[str],
 ) -> str:
     """The group that differs most, of those that differ significantly; how many windows are open is part of it, since they are left out."""
-    left_out = overall.follow_up.left_out
+    left_out = told.follow_up.left_out
     base = f", {left_out:,} open windows left out" if left_out else ""
-    clear = np.flatnonzero(overall.claims)
+    clear = np.flatnonzero(told.claims)
     if not clear.size:
         return f"no group of {', '.join(asked.by)} differs significantly from the others{base}"
-    widest = int(clear[np.abs(overall.difference[clear]).argmax()])
-    side = "above" if overall.difference[widest] > 0 else "below"
+    widest = int(clear[np.abs(told.difference[clear]).argmax()])
+    side = "above" if told.difference[widest] > 0 else "below"
     return (
-        f"{_group_labels(groups)[widest]} converts {abs(overall.difference[widest]) * 100:.1f} points {side} the others "
-        f"({percent(overall.share[widest])} of {customers[widest]:,} first entries, {percent(overall.other_share[widest])} of the others{base})"
+        f"{_group_labels(groups)[widest]} converts {abs(told.difference[widest]) * 100:.1f} points {side} {others_in_words(without[widest])} "
+        f"({percent(told.share[widest])} of {customers[widest]:,} first entries, {percent(told.other_share[widest])} of the others{base})"
     )
 
 
 def _findings(
-    asked: Question, groups: Grouping, overall: ShareComparison, customers: np.ndarray
+    asked: Question,
+    groups: Grouping,
+    told: ShareComparison,
+    customers: np.ndarray,
+    without: list[str],
 ) -> list[Finding]:
+    """The groups that differ, named in turn: one that converts badly makes no news of all the others."""
     labels = _group_labels(groups)
     return [
         Finding(
-            topic=overall.name,
-            claim=f"{capitalised(labels[g])} converts {'better' if overall.difference[g] > 0 else 'worse'} than the others: {percent(overall.share[g])} of {count_of(customers[g], 'customer')} reach “{asked.in_words[-1]}”, "
-            f"{points(overall.difference[g])} against the others (95% CI {points_interval(overall.low[g], overall.high[g])}).",
-            direction="good" if overall.difference[g] > 0 else "bad",
-            value=float(overall.difference[g]),
-            low=float(overall.low[g]),
-            high=float(overall.high[g]),
+            topic=told.name,
+            claim=f"{capitalised(labels[g])} converts {'better' if told.difference[g] > 0 else 'worse'} than {others_in_words(without[g])}: {percent(told.share[g])} of {count_of(customers[g], 'customer')} reach “{asked.in_words[-1]}”, "
+            f"{points(told.difference[g])} against {others_in_words(without[g])} (95% CI {points_interval(told.low[g], told.high[g])}).",
+            direction="good" if told.difference[g] > 0 else "bad",
+            value=float(told.difference[g]),
+            low=float(told.low[g]),
+            high=float(told.high[g]),
             n=int(customers[g]),
             unit="share",
-            customers=round(abs(overall.difference[g]) * int(customers[g])),
-            family=overall.name,
-            p_adjusted=float(overall.p_adjusted[g]),
+            customers=round(abs(told.difference[g]) * int(customers[g])),
+            family=told.name,
+            p_adjusted=float(told.p_adjusted[g]),
             figure="segments",
-            next_step=f"Look at which step {labels[g]} {'gains' if overall.difference[g] > 0 else 'falls behind'}.",
+            next_step=f"Look at which step {labels[g]} {'gains' if told.difference[g] > 0 else 'falls behind'}.",
         )
-        for g in np.flatnonzero(overall.claims)
+        for g in np.flatnonzero(told.claims)
     ]
 
 

@@ -102,6 +102,12 @@ class Side:
         """Whether the scorer of its texts learnt from ratings: what it learnt is in no interval of its scores, and the ratings themselves are compared."""
         return self.source.opinions is not None and self.source.opinions.fitted
 
+    @property
+    def cut_at_start(self) -> bool:
+        """Whether its log was cut from a day on: who had entered a stage before it seems to have skipped it."""
+        log = self.source.log
+        return log is not None and any(one.startswith("from ") for one in log.filters_in_words)
+
     def words(self) -> str:
         """The days of its log, and whose it is."""
         span = self.source.log.span if self.source.log is not None else None
@@ -159,6 +165,8 @@ def compare(now: Side, earlier: Side) -> MapChange:
             cells["mean_score"] = cells["mean_score"].untested()
         if sides[0] is not None and sides[1] is not None:
             cells |= _behaviour(sides[0], sides[1], stage)
+            if now.cut_at_start != earlier.cut_at_start:
+                cells["share_skipped"] = cells["share_skipped"].untested()
             cells |= _value(sides[0], sides[1], money, stage)
         rows += [
             (str(new["stage"]), name, cell)
@@ -365,6 +373,8 @@ def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
     clear = judged[judged["significant"]].sort_values(
         ["p_adjusted", "stage", "measure"], kind="stable"
     )
+    if judged.empty:
+        return "Nothing can be compared: no cell has 30 or more on both sides."
     if clear.empty:
         return f"No significant change in any of {len(judged)} cells with 30 or more on both sides."
     first = clear.iloc[0]
@@ -392,6 +402,7 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
         "shares": "Newcombe's interval, pooled z test corrected for skewness (Fisher's exact where few are expected)",
         "scores": "z with summed variances; answers of one customer count together; scores of texts are not tested where their scorer was fitted to ratings",
         "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
+        "skipped": "not tested where one log alone was cut at its start: who entered a stage before seems to have skipped it",
         "medians": "seeded bootstrap of customers; Mood's test",
         "significant": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
         "the same people in both": "make it conservative",

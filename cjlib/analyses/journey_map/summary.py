@@ -62,6 +62,15 @@ def significant_pains(pains: pd.DataFrame, level: str) -> pd.DataFrame:
     return pains[(pains["level"] == level) & pains["significant"] & (pains["impact"] > 0)]
 
 
+def nothing_stands_out(pains: pd.DataFrame) -> str:
+    """That no stage is a pain point, or that none could be told from the others."""
+    stages = pains[pains["level"] == "stage"] if len(pains) else pains
+    tested = stages[[name for name in stages if str(name).endswith("_p_adjusted")]]
+    if not tested.notna().to_numpy().any():
+        return f"Whether a stage is a pain point cannot be told: no two stages can be compared with {MIN_N} customers or answers each."
+    return "No stage stands out as a pain point."
+
+
 def first_pain(pains: pd.DataFrame, level: str) -> str | None:
     """The biggest pain point of a level as a sentence; None where no pain is significant."""
     found = significant_pains(pains, level)
@@ -183,7 +192,7 @@ def headline(
 def _pain(source: Source, pains: pd.DataFrame) -> str:
     found = significant_pains(pains, "stage") if len(pains) else pains
     if not len(found):
-        return "No stage stands out as a pain point." if source.walk is not None else ""
+        return nothing_stands_out(pains) if source.walk is not None else ""
     part = _worst_part(source, found.iloc[0])
     name, _, drawn = str(first_pain(pains, "stage")).partition(" (")
     if part is None:

@@ -185,6 +185,10 @@ def personas(
             f"Personas cannot be told apart: only {count_of(int(seen.sum()), 'customer')} have {FEWEST_EVENTS} events or more, at least {2 * MIN_N} are needed. A longer log may have them."
         )
     points = clusters.standardised(beside_alike(features.scaled[seen], features.events[seen]))
+    if not points.any():
+        return Personas.unanswered(
+            f"Personas cannot be told apart: {count_of(int(seen.sum()), 'customer')} with {FEWEST_EVENTS} events or more have the same habits."
+        )
     habits: list[str] = []
     with threadpool_limits(1):  # sums over threads differ in the last digit
         metrics, groups = _found(points, k, seed)
@@ -310,9 +314,12 @@ def _headline(
     if not structured:
         return f"One group: customers differ by degrees, and the {len(table)} personas shown are cuts through one cloud ({figures}; n = {n:,}){shaky}.{few}"
     largest = table.iloc[0]
+    alike = (
+        " (others are as large)" if (table["customers"] == largest["customers"]).sum() > 1 else ""
+    )
     within = confidence(largest["share_low"], largest["share_high"])
     by = f", told apart by {joined(habits)}" if habits else ""
-    return f"{len(table)} personas{by}; the largest, “{largest['name']}”, is {percent(largest['share'])} of {n:,} customers ({within}); {figures}{shaky}.{few}"
+    return f"{len(table)} personas{by}; the largest{alike}, “{largest['name']}”, is {percent(largest['share'])} of {n:,} customers ({within}); {figures}{shaky}.{few}"
 
 
 def _definition(

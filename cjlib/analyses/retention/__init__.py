@@ -333,7 +333,9 @@ def _answer(members: Members) -> Retention:
     scores = comparisons.scores_of(question, entries, equal, compared_hits, left_out)
     different, cohort_family = comparisons.cohort_comparisons(question, names, equal, scores)
     change = comparisons.cohort_change(question, names, equal, scores)
-    by_group, group_family = comparisons.group_comparisons(tables.pooled(equal), groups, question)
+    by_group, told, group_family = comparisons.group_comparisons(
+        tables.pooled(equal), groups, question
+    )
     families = [tested for tested in (cohort_family, group_family) if tested and tested.tests]
     return Retention(
         table=table,
@@ -346,7 +348,7 @@ def _answer(members: Members) -> Retention:
         headline=summary.headline(question, len(entries), metrics, through, different, change),
         definition=summary.definition(members, counts, through)
         | summary.compared_words(question, families, through, scope, left_out),
-        findings=summary.findings(question, by_group, change, group_family),
+        findings=summary.findings(question, told, change, group_family),
         families={tested.name: tested.tests for tested in families}
         | ({"change of retention": len(change)} if len(change) else {}),
         metrics=metrics,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,15 @@ from cjlib.analyses.retention.tables import (
     pooled,
 )
 from cjlib.shared import stats
-from cjlib.shared.comparison import Family, FollowUp, compare_shares, family
+from cjlib.shared.comparison import (
+    Family,
+    FollowUp,
+    ShareComparison,
+    compare_shares,
+    family,
+    named_in_turn,
+    not_compared_with,
+)
 from cjlib.shared.first_events import Groups, Whole
 from cjlib.shared.risk_comparison import skewed_p
 from cjlib.sources.log.event_log import EventLog
@@ -98,23 +107,27 @@ def _happens_once(log: EventLog, question: Question) -> bool:
 
 def group_comparisons(
     sums: Pooled, groups: Groups, question: Question
-) -> tuple[pd.DataFrame, Family | None]:
-    """Each group against all others together, in the last complete period; groups below `min_n` stand among the others but are not compared."""
+) -> tuple[pd.DataFrame, pd.DataFrame, Family | None]:
+    """Each group against all others together, in the last complete period, and those to be told, named in turn; groups below `min_n` stand among the others but are not compared."""
     last = sums.period == sums.period.max(initial=-1)
     if not groups.names or question.recurring:
         last = np.zeros(len(sums.period), dtype=bool)
     retained, base = sums.retained[last], sums.eligible[last]
-    others, other_retained = base.sum() - base, retained.sum() - retained
+    others = base.sum() - base
     period = int(sums.period[last].max(initial=0))
-    tested = compare_shares(
-        f"retention by {', '.join(groups.names)}",
-        retained,
-        base,
-        other_retained,
-        others,
-        follow_up=FollowUp(f"the cohort event, to the end of {question.period} {period}", 0),
-        min_n=question.min_n,
-    )
+
+    def beside(others: NDArray[np.bool_]) -> ShareComparison:
+        return compare_shares(
+            f"retention by {', '.join(groups.names)}",
+            retained,
+            base,
+            others @ retained,
+            others @ base,
+            follow_up=FollowUp(f"the cohort event, to the end of {question.period} {period}", 0),
+            min_n=question.min_n,
+        )
+
+    tested = beside(~np.eye(base.size, dtype=bool))
     shown = (base >= max(question.min_n, 1)) & (others > 0)
     numbers = (base, tested.share, others, tested.other_share)
     table = pd.DataFrame(
@@ -122,7 +135,22 @@ def group_comparisons(
         | dict(zip(MEASURES, numbers, strict=True))
         | tested.columns()
     )
-    return table[shown].reset_index(drop=True), tested if tested.tests else None
+    told, compared = named_in_turn(beside, base.size)
+    named = pd.DataFrame(groups.columns(sums.group[last]))
+    labels = [_label(row) for row in named.to_dict("records")]
+    numbers = (base, told.share, compared @ base, told.other_share)
+    claimed = named.assign(
+        **dict(zip(MEASURES, numbers, strict=True)),
+        **told.columns(),
+        without=not_compared_with(labels, compared),
+    )[told.claims & shown]
+    return table[shown].reset_index(drop=True), claimed, tested if tested.tests else None
+
+
+def _label(row: dict[Any, Any]) -> str:
+    return ", ".join(
+        f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()
+    )
 
 
 # ---- cohorts --------------------------------------------------------------------------------------------------------

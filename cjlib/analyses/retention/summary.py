@@ -13,7 +13,7 @@ from cjlib.analyses.retention.count import Members
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.comparison import CLAIM, Family
+from cjlib.shared.comparison import CLAIM, Family, others_in_words
 from cjlib.show.numbers import confidence, count_of, percent, points, points_interval
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import Log
@@ -206,12 +206,11 @@ def compared_words(
 
 
 def findings(
-    question: Question, by_group: pd.DataFrame, change: pd.DataFrame, tested: Family | None
+    question: Question, told: pd.DataFrame, change: pd.DataFrame, tested: Family | None
 ) -> tuple[Finding, ...]:
     """Groups that differ, and a cohort from which returns changed."""
-    claims = by_group[by_group["p_adjusted"] < CLAIM]
     found = (
-        [] if tested is None else [_of_group(question, row, tested) for _, row in claims.iterrows()]
+        [] if tested is None else [_of_group(question, row, tested) for _, row in told.iterrows()]
     )
     if changed(question, change):
         cut = change.iloc[0]
@@ -243,7 +242,7 @@ def _of_group(question: Question, row: pd.Series, tested: Family) -> Finding:
     return of_shares(
         row,
         int(row["customers"]),
-        claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'])} against the others "
+        claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'])} against {others_in_words(row['without'])} "
         f"(95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
         family=tested.name,
         figure="segments",

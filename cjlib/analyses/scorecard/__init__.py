@@ -276,7 +276,8 @@ class _Row:
         if series is None or span.now < 0:
             unknown = no_band(span.size)
             return cls(journey, span, measured.name, measured, unknown, Change(*[float("nan")] * 4))
-        band = band_of(series, span.complete, SEASONS.get(span.calendar.period, ()))
+        seasons = SEASONS.get(span.calendar.period, ())
+        band = band_of(series, span.complete, seasons, span.calendar.days)
         return cls(
             journey,
             span,
@@ -461,7 +462,7 @@ def _definition(
         "trend": f"{len(span.drawn)} newest, of which {int(span.complete[list(span.drawn)].sum())} are complete; the others are shown and not judged",
         "active": "at least one mapped event that is not the churn event",
         "normal variation": f"limits round what the periods before let one expect: a level, a trend, or the season where the log reaches a year further, whichever "
-        f"predicted best; from {FEWEST_PERIODS} complete periods on",
+        f"predicted best, by the day where longer periods count more; from {FEWEST_PERIODS} complete periods on",
         "significant": compared.words,
         "flags by chance": f"about {judged * LEVEL:.1f} outside their limits in {count_of(judged, 'measure')} by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
         if judged

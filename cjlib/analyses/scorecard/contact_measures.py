@@ -228,7 +228,7 @@ def _all(
 
     soon = answered & (tickets.first_response - opened <= A_DAY)
     at_once = (tickets.responses <= 1) & ~tickets.reopened
-    yield "tickets", (), Counts(counted(period, size))
+    yield "tickets", (), Counts(counted(period, size), adds_up=True)
     yield "tickets_per_customer", (), _per_customer(ground, tickets.customer, period)
     yield "answered_in_24h", ("first_response",), part(soon, opened + A_DAY <= until)
     yield (

@@ -70,9 +70,12 @@ def no_band(size: int) -> Band:
     return Band(nothing, nothing, nothing, nothing, float("nan"), nothing, none, none)
 
 
-def band_of(series: Series, complete: Bools, lags: Sequence[int] = ()) -> Band:
+def band_of(
+    series: Series, complete: Bools, lags: Sequence[int] = (), days: Floats | None = None
+) -> Band:
     """Limits round what the periods before let one expect: a level, a level with a trend, or the season (`lags` periods ago) with either.
 
+    Where periods differ in length (`days`: months), what adds up is predicted by the day, and of what may grow with the length or not both are tried: February is no news.
     Of these the one that predicted best is used, with older periods weighing less where the level drifts. Errors are standardised by the chance of who was
     counted (shares and counts on a scale on which it is constant); beyond it their size is learned from the errors themselves. A period lies outside if chance
     would put any of the judged periods so far out in 5 of 100 measures (Bonferroni; normal for the chance of who was counted, Student's t for what was learned).
@@ -82,7 +85,9 @@ def band_of(series: Series, complete: Bools, lags: Sequence[int] = ()) -> Band:
     Harvey, A. C. (1989). Forecasting, Structural Time Series Models and the Kalman Filter, 4.1: one-step predictions of a local level and trend.
     Anscombe, F. J. (1948). The transformation of Poisson, binomial and negative-binomial data. Biometrika 35.
     """
-    used = complete & (series.n >= 1) & np.isfinite(series.value)
+    # A count of 0 is a count; a share or a mean of nobody is none.
+    counted = np.ones_like(complete) if isinstance(series, Counts) else series.n >= 1
+    used = complete & counted & np.isfinite(series.value)
     size = used.size
     if used.sum() < FEWEST_PERIODS:
         return no_band(size)
@@ -94,10 +99,11 @@ def band_of(series: Series, complete: Bools, lags: Sequence[int] = ()) -> Band:
         return _constant(series, used)
     learned_only = not (chance[used] > 0).any()
     chance = np.where(chance > 0, chance, 1.0 if learned_only else np.median(chance[chance > 0]))
-    best = _best(x, chance, used, lags, used)
+    scales = _scales(series, days, used)
+    best = _best(x, chance, used, lags, used, scales)
     apart = _apart(best)
     if apart.any():
-        best = _best(x, chance, used, lags, used & ~apart)
+        best = _best(x, chance, used, lags, used & ~apart, scales)
     errors = best.off[best.made]
     spread = _spread(errors)
     freedom = errors.size / _heaviness(series)
@@ -142,6 +148,17 @@ def _stable(series: Series, centre: float, error: Floats) -> tuple[Floats, Float
     return series.value, error
 
 
+def _scales(series: Series, days: Floats | None, used: Bools) -> list[Floats]:
+    """What the stable scale is divided by before periods are compared: nothing, or the root of their lengths, as counts, amounts and small shares are roots there."""
+    alike = np.ones(used.size)
+    rooted = isinstance(series, Counts | Shares) or _is_amount(series)
+    if days is None or not rooted or np.ptp(days[used]) == 0:
+        return [alike]
+    by_length = np.sqrt(days / days[used].mean())
+    adds_up = isinstance(series, Counts) and series.adds_up
+    return [by_length] if adds_up else [alike, by_length]
+
+
 def _back(series: Series, x: Floats) -> Floats:
     """From that scale to the measure."""
     if isinstance(series, Counts):
@@ -176,10 +193,19 @@ def _apart(best: _Predictions) -> Bools:
 
 
 def _best(
-    x: Floats, chance: Floats, used: Bools, lags: Sequence[int], telling: Bools
+    x: Floats,
+    chance: Floats,
+    used: Bools,
+    lags: Sequence[int],
+    telling: Bools,
+    scales: Sequence[Floats],
 ) -> _Predictions:
     """The predictions that err least, over the periods that all of them predict; `telling` are those that others are predicted from."""
-    candidates = list(_candidates(x, chance, used, lags, telling))
+    candidates = [
+        _Predictions(scale * one.expected, scale * one.error, one.off)
+        for scale in scales
+        for one in _candidates(x / scale, chance / scale, used, lags, telling)
+    ]
     common = np.logical_and.reduce([telling, *(candidate.made for candidate in candidates)])
     sizes = [np.abs(x - candidate.expected)[common] / chance[common] for candidate in candidates]
     return candidates[int(np.argmin([_spread(errors) for errors in sizes]))]

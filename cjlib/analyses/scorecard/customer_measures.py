@@ -40,7 +40,9 @@ def activity_measures(ground: Ground) -> Iterator[Measured]:
     yield _then(ground, "conversion_of_leads", "lead", "convert")
     yield Measured("active_customers", Counts(ground.n_active))
     newcomers = ground.newcomers.period
-    yield Measured("new_customers", Counts(counted(newcomers[newcomers >= 0], ground.size)))
+    yield Measured(
+        "new_customers", Counts(counted(newcomers[newcomers >= 0], ground.size), adds_up=True)
+    )
     yield Measured("retention", retention(ground))
     yield _churn(ground)
     yield from _engagement(ground)
@@ -50,7 +52,7 @@ def activity_measures(ground: Ground) -> Iterator[Measured]:
     needs = ground.missing("referred")
     yield Measured(
         "referred_customers",
-        None if needs else Counts(_of_firsts(ground, ground.of_role("referred"))),
+        None if needs else Counts(_of_firsts(ground, ground.of_role("referred")), adds_up=True),
         needs,
     )
     yield from _milestones(ground)

@@ -74,9 +74,10 @@ class Shares:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many; the interval is Poisson's exact one."""
+    """How many; the interval is Poisson's exact one. `adds_up`: a period twice as long counts twice as many, as it does of what happens once, not of who was there at all."""
 
     n: Ints
+    adds_up: bool = False
 
     @property
     def value(self) -> Floats:

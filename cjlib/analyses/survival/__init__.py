@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,23 @@ from cjlib.analyses.survival.count import (
     lives_of,
     lives_sql,
     lives_there,
+    silences_broken,
     span_of,
 )
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier, log_rank
+from cjlib.analyses.survival.summary import Differing
 from cjlib.errors import CjlibError, not_a_log
-from cjlib.shared.comparison import MIN_N, Family, family
+from cjlib.shared.comparison import (
+    MIN_N,
+    Differences,
+    Family,
+    family,
+    named_in_turn,
+    not_compared_with,
+)
 from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import names_given
-from cjlib.shared.risk_comparison import SameAge
+from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -142,7 +151,18 @@ def survival(
     sql = lives_sql(log, begin, churn, silence, span)
     lifetimes, tied = log.counted(lives_of, lives_there, begin, churn, silence, names, span)
     definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
-    return _answer(lifetimes, min_n, definition, "customer", sql)
+    answer = _answer(lifetimes, min_n, definition, "customer", sql)
+    if churn is not None or not isinstance(log, EventLog):
+        return answer
+    broken, silences = silences_broken(log, silence)
+    told, headline = summary.of_silences(broken, silences, silence)
+    if not headline:  # where the events lie silences are not counted, and both say the same
+        return answer
+    return replace(
+        answer,
+        headline=f"{answer.headline} {headline}".strip(),
+        definition={**answer.definition, "silences": told},
+    )
 
 
 def survival_table(
@@ -211,17 +231,20 @@ def _answer(
     curves = [lifetimes.of(int(group)) for group in order]
     overall = kaplan_meier(lifetimes.length, lifetimes.churned)
     limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
-    comparisons, tested = _comparisons(lifetimes, order, min_n)
+    until = overall.followed_until
+    comparisons, tested, differing = _comparisons(lifetimes, order, min_n)
     means, unit = _means(lifetimes, order, curves, limit), lifetimes.unit
     by_chance = {"comparisons": f"log-rank; {tested.words}"} if tested.tests else {}
     return Survival(
         table=_table(lifetimes, order, curves),
         summary=means,
         comparisons=comparisons,
-        headline=summary.headline(overall, unit, limit, comparisons, min_n, who),
+        headline=summary.headline(
+            overall, unit, until, comparisons, len(differing), min_n=min_n, who=who
+        ),
         definition={**definition, **summary.counts(overall, unit, limit), **by_chance},
-        metrics=_metrics(overall, unit, limit),
-        findings=summary.findings(means, comparisons, tested.name, unit),
+        metrics=_metrics(overall, unit, until),
+        findings=summary.findings(differing, tested.name, unit),
         families={tested.name: tested.tests} if tested.tests else {},
         sql=sql,
         by=lifetimes.groups.names,
@@ -265,33 +288,84 @@ def _means(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: float
     return pd.DataFrame({**lifetimes.groups.columns(order), **numbers})
 
 
-def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.DataFrame, Family]:
-    """Each group against all others together."""
-    sizes = np.bincount(lifetimes.group, minlength=len(lifetimes.groups))
+def _comparisons(
+    lifetimes: Lifetimes, order: Whole, min_n: int
+) -> tuple[pd.DataFrame, Family, list[Differing]]:
+    """Each group against all others together, and those that differ, named in turn: one that stays briefly makes no news of all the others."""
+    size = len(lifetimes.groups)
+    sizes = np.bincount(lifetimes.group, minlength=size)
     others = lifetimes.length.size - sizes
     shown = (
         order[(sizes[order] >= max(min_n, 1)) & (others[order] > 0)]
         if lifetimes.groups.names
         else order[:0]
     )
-    tests = [
-        log_rank(lifetimes.length, lifetimes.churned, lifetimes.group == group) for group in shown
+
+    def beside(rows: NDArray[np.bool_]) -> Differences:
+        tests = [_against(lifetimes, group, rows[group]) for group in shown.tolist()]
+        p_value, apart = (np.full(size, np.nan) for _ in range(2))
+        p_value[shown] = [test.p_value if test.variance else np.nan for test in tests]
+        apart[shown] = [test.seen - test.expected for test in tests]
+        tested = family(
+            f"survival by {', '.join(lifetimes.groups.names)}",
+            p_value,
+            units=sizes,
+            other_units=rows @ sizes,
+            follow_up=SameAge("the start", 0),
+            min_n=min_n,
+        )
+        unknown = np.full(size, np.nan)
+        return Differences(
+            tested.name,
+            tested.p_value,
+            tested.p_adjusted,
+            tested.follow_up,
+            difference=apart,
+            low=unknown,
+            high=unknown,
+        )
+
+    tested = beside(~np.eye(size, dtype=bool))
+    columns = {"p_value": tested.p_value[shown], "p_adjusted": tested.p_adjusted[shown]}
+    table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
+    told, compared = named_in_turn(beside, size)
+    names = [
+        ", ".join(
+            f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()
+        )
+        for row in pd.DataFrame(lifetimes.groups.columns(np.arange(size))).to_dict("records")
     ]
-    p_values = np.array([test.p_value if test.variance else np.nan for test in tests], dtype=float)
-    tested = family(
-        f"survival by {', '.join(lifetimes.groups.names)}",
-        p_values,
-        units=sizes[shown],
-        other_units=others[shown],
-        follow_up=SameAge("the start", 0),
-        min_n=min_n,
-    )
-    columns = {"p_value": tested.p_value, "p_adjusted": tested.p_adjusted}
-    return pd.DataFrame(lifetimes.groups.columns(shown) | columns), tested
+    without = not_compared_with(names, compared) if lifetimes.groups.names else []
+    differing = [
+        Differing(
+            names[group],
+            without[group],
+            lifetimes.of(group),
+            _others(lifetimes, compared[group]),
+            _against(lifetimes, group, compared[group]),
+            float(told.p_adjusted[group]),
+        )
+        for group in shown.tolist()
+        if told.claims[group]
+    ]
+    return table, tested, differing
+
+
+def _against(lifetimes: Lifetimes, group: int, others: NDArray[np.bool_]) -> LogRank:
+    """The log-rank test of a group beside some of the others."""
+    inside = lifetimes.group == group
+    rows = inside | others[lifetimes.group]
+    return log_rank(lifetimes.length[rows], lifetimes.churned[rows], inside[rows])
+
+
+def _others(lifetimes: Lifetimes, others: NDArray[np.bool_]) -> Curve:
+    """The curve of these groups together."""
+    rest = others[lifetimes.group]
+    return kaplan_meier(lifetimes.length[rest], lifetimes.churned[rest])
 
 
 def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
-    """Median and restricted mean of all together, and the share surviving at a few landmarks."""
+    """Median and restricted mean of all together, and the share surviving at a few landmarks, up to a time to which enough were followed."""
     n = int(curve.at_risk[0])
     mean, low, high = curve.restricted_mean_interval(limit)
     metrics = {
@@ -311,10 +385,11 @@ def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
             label=f"Mean {unit}s up to {unit} {limit:g}",
             unit="number",
             better="higher",
+            scale=f"up to {unit} {limit:g}",
         ),
     }
     for landmark in LANDMARKS if unit == "day" else ():
-        if landmark <= curve.time[-1]:
+        if landmark <= limit:
             share, low, high, _ = curve.at(landmark)
             metrics[f"share_surviving_day_{landmark}"] = metric(
                 share,

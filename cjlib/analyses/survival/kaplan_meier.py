@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cjlib.shared.risk_comparison import LogRank
+from cjlib.shared.stats import enough_followed
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -50,10 +51,20 @@ class Curve:
         high = np.where(np.isnan(self.high), self.share, self.high)
         return first_at_most_half(self.time, low), first_at_most_half(self.time, high)
 
+    @property
+    def followed_until(self) -> float:
+        """The last time to which a tenth of them, 30 at most, were followed: a curve may end with a single one, and then says little."""
+        return float(self.time[self.at_risk >= enough_followed(int(self.at_risk[0]))][-1])
+
     def at(self, time: float) -> tuple[float, float, float, int]:
-        """Share surviving beyond a time, its interval, and who was at risk after it began."""
+        """Share surviving beyond a time, its interval, and who was at risk after it began.
+
+        Where nobody has churned yet, the lower bound is the share at which that happens in 2.5 of 100 samples of those still at risk.
+        """
         place = int(np.searchsorted(self.time, time, side="right")) - 1
         still = int(self.at_risk[0] - (self.churned + self.censored)[self.time < time].sum())
+        if self.share[place] == 1:
+            return 1.0, 0.025 ** (1 / still) if still else float("nan"), 1.0, still
         return float(self.share[place]), float(self.low[place]), float(self.high[place]), still
 
     def share_beyond(self, time: float) -> tuple[float, int]:

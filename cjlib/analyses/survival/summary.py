@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from cjlib.analyses.findings import Finding
+from cjlib.analyses.findings import Direction, Finding
 from cjlib.analyses.survival.count import Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.comparison import CLAIM
+from cjlib.shared.comparison import MIN_N, others_in_words
+from cjlib.shared.risk_comparison import LogRank
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
@@ -30,7 +33,14 @@ TAKEN = (
 
 
 def headline(
-    curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min_n: int, who: str
+    curve: Curve,
+    unit: str,
+    limit: float,
+    comparisons: pd.DataFrame,
+    differ: int,
+    *,
+    min_n: int,
+    who: str,
 ) -> str:
     """When half are gone, or how many are left at the end."""
     n, churned = int(curve.at_risk[0]), int(curve.churned.sum())
@@ -38,7 +48,7 @@ def headline(
         return f"No {who} to follow: nothing to count."
     if n < min_n:
         return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
-    return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons)}".strip()
+    return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons, differ)}".strip()
 
 
 def _half(curve: Curve, unit: str, limit: float) -> str:
@@ -55,13 +65,15 @@ def _seen(n: int, churned: int, who: str) -> str:
     return f"Of {count_of(n, who)}, {churned:,} churned while observed; the others are counted only as long as they were seen."
 
 
-def _differing(comparisons: pd.DataFrame) -> str:
+def _differing(comparisons: pd.DataFrame, beyond: int) -> str:
     if comparisons.empty:
         return ""
-    beyond = int((comparisons["p_adjusted"] < CLAIM).sum())
+    compared = int(comparisons["p_adjusted"].notna().sum())
+    if not compared:
+        return "No groups can be compared: too few are in them, or nobody churned while two were followed."
     if not beyond:
-        return f"None of {len(comparisons)} groups differs significantly from the others."
-    return f"{beyond} of {len(comparisons)} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
+        return f"None of {compared} groups differs significantly from the others."
+    return f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
 
 
 def of_log(
@@ -113,6 +125,19 @@ def of_log(
     return told | ({"warning": " ".join(unknown)} if unknown else {})
 
 
+def of_silences(broken: int, silences: int, length: int) -> tuple[str, str]:
+    """How often customers were back after a silence that counts as churn, and a warning where most were: such a silence is their rhythm."""
+    if not silences:
+        return "none could be watched for as long again", ""
+    told = f"{broken:,} of {silences:,} of at least {timespan(length)} were broken within as long again"
+    if silences < MIN_N or 2 * broken <= silences:
+        return told, ""
+    return (
+        told,
+        f"But {broken:,} of {silences:,} silences of {timespan(length)} were broken within as long again: it is shorter than the rhythm of many, who are no churners.",
+    )
+
+
 def of_table(duration: str, event: str, by: tuple[str, ...], unit: str) -> dict[str, str]:
     """What decided lives that come ready."""
     told = {
@@ -129,40 +154,73 @@ def counts(curve: Curve, unit: str, limit: float) -> dict[str, str]:
         "curve": "Kaplan–Meier; at one time churn comes before censoring",
         "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {count_of(int(curve.censored.sum()), 'is', 'are')} censored",
         "interval": "95%: log(−log) Greenwood for shares, missing where the share is 1 or 0; by logits of the restricted mean",
+        "told up to": f"{unit} {curve.followed_until:g}, the last to which a tenth of them, 30 at most, were followed",
         "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
     }
 
 
-def findings(
-    summaries: pd.DataFrame, comparisons: pd.DataFrame, name: str, unit: str
-) -> tuple[Finding, ...]:
-    """Groups that stay longer or shorter than the others."""
-    by = [column for column in comparisons.columns if column not in ("p_value", "p_adjusted")]
-    if not by:
-        return ()
-    rows = summaries.merge(comparisons, on=by, how="inner")
-    overall = (summaries[f"rmst_{unit}s"] * summaries["n"]).sum() / summaries["n"].sum()
-    return tuple(
-        _finding(row, by, name, unit, overall)
-        for _, row in rows[rows["p_adjusted"] < CLAIM].iterrows()
+@dataclass(frozen=True)
+class Differing:
+    """A group whose curve differs from that of all others together (`without` those named before): both curves, the test, its adjusted p."""
+
+    name: str
+    without: str
+    curve: Curve
+    others: Curve
+    test: LogRank
+    p_adjusted: float
+
+    @property
+    def limit(self) -> float:
+        """The time to which both sides were followed."""
+        return min(self.curve.followed_until, self.others.followed_until)
+
+
+def findings(differing: Sequence[Differing], name: str, unit: str) -> tuple[Finding, ...]:
+    """Groups that stay longer or shorter than the others, or leave at other times."""
+    return tuple(_finding(one, name, unit) for one in differing)
+
+
+def _finding(one: Differing, name: str, unit: str) -> Finding:
+    limit = one.limit
+    stayed, low, high = one.curve.restricted_mean_interval(limit)
+    others = one.others.restricted_mean(limit)[0]
+    n = int(one.curve.at_risk[0])
+    direction = _direction(one)
+    kept = (
+        f"stay {stayed:.0f} {unit}s on average over the first {limit:.4g} (95% CI {low:.0f}–{high:.0f}), "
+        f"{others_in_words(one.without)} {others:.0f}."
     )
-
-
-def _finding(row: pd.Series, by: list[str], name: str, unit: str, overall: float) -> Finding:
-    group = ", ".join(f"{c} {'(not set)' if pd.isna(row[c]) else row[c]}" for c in by)
-    stayed = float(row[f"rmst_{unit}s"])
+    when = (
+        f"churn at other times than {others_in_words(one.without)} ({int(one.curve.churned.sum()):,} did, {one.test.expected:,.0f} were to be expected), and "
+        if direction == "neutral"
+        else ""
+    )
     return Finding(
         topic=name,
-        claim=f"{group}: {count_of(row['n'], 'customer')} stay {stayed:.0f} {unit}s on average over the first {row[f'rmst_limit_{unit}s']:g} "
-        f"(95% CI {row['rmst_low']:.0f}–{row['rmst_high']:.0f}), all groups together {overall:.0f}.",
-        direction="good" if stayed > overall else "bad",
+        claim=f"{one.name}: {count_of(n, 'customer')} {when}{kept}",
+        direction=direction,
         value=stayed,
-        low=float(row["rmst_low"]),
-        high=float(row["rmst_high"]),
-        n=int(row["n"]),
+        low=low,
+        high=high,
+        n=n,
         unit="number",
-        customers=int(row["n"]),
+        customers=n,
         family=name,
-        p_adjusted=float(row["p_adjusted"]),
+        p_adjusted=one.p_adjusted,
         figure="means",
     )
+
+
+def _direction(one: Differing) -> Direction:
+    """Good or bad where the difference of the means lies clear of 0 (Zou and Donner's interval) and the test says the same; curves that cross are neither."""
+    stayed, low, high = one.curve.restricted_mean_interval(one.limit)
+    others, others_low, others_high = one.others.restricted_mean_interval(one.limit)
+    longer, shorter = (
+        stayed - others > math.hypot(stayed - low, others_high - others),
+        others - stayed > math.hypot(high - stayed, others - others_low),
+    )
+    fewer = one.test.seen < one.test.expected
+    if longer and fewer:
+        return "good"
+    return "bad" if shorter and not fewer else "neutral"

@@ -14,7 +14,7 @@ from cjlib.analyses.result import Result, metric
 from cjlib.analyses.value import NO_MONEY
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.comparison import MIN_N
-from cjlib.shared.stats import Z95, mean_interval
+from cjlib.shared.stats import Z95, enough_followed, mean_interval
 from cjlib.show.numbers import about, count_of, money, percent
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.conditions import Event
@@ -246,7 +246,7 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
     return SubscriptionValue(
         table=table,
         headline=(
-            f"A new contract brings {money(value[-1], 2)} in {count_of(end // DAY, 'day')} (95% CI {money(low[-1], 2)} to {money(high[-1], 2)}, n = {n:,}), "
+            f"A new contract brings {money(value[-1], 2)} in {count_of(end // DAY, 'day')} ({_within(low[-1], high[-1])}n = {n:,}), "
             f"paid about every {every / DAY:,.3g} days. What comes later is not counted."
         ),
         definition={
@@ -255,7 +255,7 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
             "price": f"{money(price, 2)}, the mean of all payments above 0; the value is counted from the payments themselves",
             "counted to": f"day {end / DAY:,.0f}, the last to which {MIN_N} contracts were followed",
             "plans": f"{len(plans):,}, told by the first payment" if len(plans) else "one",
-            "interval": "95%, over customers (Ghosh and Lin)",
+            "interval": "95%, over customers (Ghosh and Lin); missing where nobody has left yet",
             "observed until": f"{log.observed_until:%Y-%m-%d}",
         },
         metrics={
@@ -267,6 +267,7 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
                 label="Value of a new contract",
                 unit="money",
                 better="higher",
+                scale=f"to day {end // DAY:.0f}",
             )
         },
         price=price,
@@ -317,6 +318,9 @@ class _Brought:
     def by(self, ages: Floats) -> tuple[Floats, Floats, Floats]:
         """The value of the payments up to each age, and its 95% CI."""
         value = self._paid_by(ages)
+        if not self.left_at.size:  # how long contracts last is not known while nobody has left
+            unknown = np.full(value.size, np.nan)
+            return value, unknown, unknown
         half = Z95 * np.array([self._error(age) for age in ages.tolist()])
         return value, value - half, value + half
 
@@ -364,8 +368,8 @@ def subscription_value(
 
     Payments fall due on day 0, `every_days`, 2·`every_days`, … before the horizon; a payment counts
     with the curve's value at its day, so who has left on or before that day does not pay, and is
-    discounted by `rate` a year. Nothing is added beyond the curve's last day: what cannot be seen
-    is not counted.
+    discounted by `rate` a year. Nothing is added beyond the last day to which a tenth, 30 at
+    most, were followed: what cannot be seen is not counted.
 
     Parameters
     ----------
@@ -376,7 +380,7 @@ def subscription_value(
     every_days
         Between payments.
     horizon_days
-        To when; None, or later than that: the curve's last day.
+        To when; None, or later than that: the last day to which enough were followed.
     rate
         Interest per year.
 
@@ -396,7 +400,7 @@ def subscription_value(
     """
     curve = _one_curve(survival)
     _check_terms(price, every_days, horizon_days, rate)
-    last = float(curve["day"].iloc[-1])
+    last = _followed_until(curve)
     end = last if horizon_days is None else min(float(horizon_days), last)
     days = np.arange(0.0, max(end, 1e-9), every_days)
     at = np.searchsorted(curve["day"].to_numpy(dtype=float), days, side="right") - 1
@@ -415,12 +419,12 @@ def subscription_value(
     low, high = so_far - half, so_far + half
     table = table.assign(cumulative_value=so_far, cumulative_low=low, cumulative_high=high)
     total, n = float(table["cumulative_value"].iloc[-1]), int(curve["at_risk"].iloc[0])
-    within = "" if np.isnan(low[-1]) else f"95% CI {money(low[-1], 2)} to {money(high[-1], 2)}, "
+    within = _within(low[-1], high[-1])
     return SubscriptionValue(
         table=table,
         headline=(
             f"A new subscription is worth {money(total, 2)} over {end:,.0f} days ({within}n = {n:,}): {count_of(days.size, 'payment')} of {money(price, 2)}, "
-            f"each as likely as a customer is still there. What comes after the curve's last day, {last:,.0f}, is not counted."
+            f"each as likely as a customer is still there. What comes after day {last:,.0f}, the last to which enough were followed, is not counted."
         ),
         definition={
             "payments": f"every {every_days:,.4g} days from day 0, before day {end:,.0f}",
@@ -438,11 +442,17 @@ def subscription_value(
                 label="Value of a new subscription",
                 unit="money",
                 better="higher",
+                scale=f"to day {end:.0f}",
             )
         },
         price=float(price),
         end_day=end,
     )
+
+
+def _within(low: float, high: float) -> str:
+    """The interval of a value, where it has one."""
+    return "" if np.isnan(low) else f"95% CI {money(low, 2)} to {money(high, 2)}, "
 
 
 def _greenwood(curve: pd.DataFrame, days: Floats, so_far: Floats) -> Floats:
@@ -461,6 +471,12 @@ def _greenwood(curve: pd.DataFrame, days: Floats, so_far: Floats) -> Floats:
         ]
     )
     return np.where((variance > 0) | (days == 0), np.sqrt(variance), np.nan)
+
+
+def _followed_until(curve: pd.DataFrame) -> float:
+    """The last day to which enough were followed, as of any curve."""
+    at_risk = curve["at_risk"].to_numpy()
+    return float(curve["day"].to_numpy()[at_risk >= enough_followed(int(at_risk[0]))][-1])
 
 
 def _one_curve(survival: Result) -> pd.DataFrame:

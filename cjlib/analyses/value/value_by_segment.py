@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
@@ -14,14 +15,16 @@ from cjlib.analyses.value import NO_MONEY
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.comparison import (
-    CLAIM,
     MIN_N,
     MeanComparison,
     group_means_against_others,
     known_at_once,
+    named_in_turn,
+    not_compared_with,
+    others_in_words,
 )
 from cjlib.shared.group_by import first_values, names_given
-from cjlib.shared.stats import Z95, mean_interval
+from cjlib.shared.stats import Z95, mean_interval, part_of_sum
 from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
@@ -116,28 +119,47 @@ def value_by(
     names: list[str | None] = sorted(customers["group"].dropna().unique().tolist())
     names += [None] if customers["group"].isna().any() else []
     code = customers["group"].map({name: place for place, name in enumerate(names)})
-    compared = group_means_against_others(
-        f"mean expected value by {by}",
-        np.asarray(code.fillna(len(names) - 1), dtype=np.int64),
-        customers["expected_value"].to_numpy(dtype=float),
-        len(names),
-        follow_up=known_at_once("the forecast's day, for the same horizon"),
-        min_n=MIN_N if by != "cohort" else len(customers) + 1,
-    )
-    table = pd.DataFrame(
+    group = np.asarray(code.fillna(len(names) - 1), dtype=np.int64)
+    compared, told, without = _compared(customers, group, [_shown(name) for name in names], by)
+    figures = pd.DataFrame(
         [{by: name} | _figures(customers[_in_group(customers["group"], name)]) for name in names]
-    ).assign(**compared.columns())
+    )
+    table = figures.assign(**compared.columns())
+    claimed = figures.assign(**told.columns(), without=without)[told.claims]
     if by != "cohort":
         table = table.sort_values("customers", ascending=False, kind="stable", ignore_index=True)
     return ValueBy(
         table=table,
-        headline=_cohort_headline(table) if by == "cohort" else _headline(table, by, compared),
+        headline=_cohort_headline(table)
+        if by == "cohort"
+        else _headline(table, claimed, by, compared),
         definition=_definition(value, by, len(customers), compared.words),
         metrics=_metrics(table, by),
-        findings=_findings(table, by, compared),
+        findings=_findings(claimed, by, compared),
         families={compared.name: compared.tests} if compared.tests else {},
         by=by,
     )
+
+
+def _compared(
+    customers: pd.DataFrame, group: NDArray[np.int64], names: list[str], by: str
+) -> tuple[MeanComparison, MeanComparison, list[str]]:
+    """Each group beside all others, and beside those not named before it, with who they are."""
+    worth = customers["expected_value"].to_numpy(dtype=float)
+
+    def beside(others: NDArray[np.bool_] | None = None) -> MeanComparison:
+        return group_means_against_others(
+            f"mean expected value by {by}",
+            group,
+            worth,
+            len(names),
+            follow_up=known_at_once("the forecast's day, for the same horizon"),
+            min_n=MIN_N if by != "cohort" else len(customers) + 1,
+            beside=others,
+        )
+
+    told, others = named_in_turn(beside, len(names))
+    return beside(), told, not_compared_with(names, others)
 
 
 def _definition(value: CustomerValue, by: str, customers: int, compared: str) -> dict[str, str]:
@@ -199,18 +221,13 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _claimed(table: pd.DataFrame) -> pd.DataFrame:
-    """The groups that differ significantly, the largest difference first."""
-    clear = table[table["p_adjusted"] < CLAIM]
-    return clear.sort_values("difference", key=abs, ascending=False, kind="stable")
-
-
-def _headline(table: pd.DataFrame, by: str, compared: MeanComparison) -> str:
+def _headline(table: pd.DataFrame, claimed: pd.DataFrame, by: str, compared: MeanComparison) -> str:
+    """The largest difference of those named in turn: a group that brings much makes no news of all the others."""
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
     base = f"{count_of(n, 'customer')} are expected to bring {money(total / n, 2)} each"
     if not compared.tests:
         return f"{base}; there are too few groups of {MIN_N} customers to compare by {by}."
-    clear = _claimed(table)
+    clear = claimed.sort_values("difference", key=abs, ascending=False, kind="stable")
     if clear.empty:
         return f"{base}; no {by} differs significantly from the others ({count_of(compared.tests, 'group')} compared)."
     row = clear.iloc[0]
@@ -226,7 +243,7 @@ def _amounts(row: pd.Series) -> str:
     low, high = sorted(abs(row[name]) for name in ("difference_low", "difference_high"))
     return (
         f"{money(row['mean_expected_value'], 2)} each (n = {row['customers']:,}), "
-        f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than the others (95% CI {money(low, 2)} to {money(high, 2)})."
+        f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than {others_in_words(row['without'])} (95% CI {money(low, 2)} to {money(high, 2)})."
     )
 
 
@@ -239,13 +256,15 @@ def _cohort_headline(table: pd.DataFrame) -> str:
     if not total > 0:
         return f"{count_of(n, 'customer')} are expected to bring nothing more."
     most = table.iloc[int(table["expected_value"].argmax())]
+    part = part_of_sum(float(most["expected_value"]), table["expected_value"].to_numpy(float))
+    size = "" if np.isnan(part) else f", {about(part)},"
     return (
-        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part, {about(most['expected_value'] / total)}, comes from the "
+        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part{size} comes from the "
         f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
     )
 
 
-def _findings(table: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[Finding, ...]:
+def _findings(claimed: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             topic=f"value by {by}",
@@ -262,7 +281,9 @@ def _findings(table: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[F
             money=abs(row["difference"]) * row["customers"],
             figure="groups",
         )
-        for _, row in _claimed(table).iterrows()
+        for _, row in claimed.sort_values(
+            "difference", key=abs, ascending=False, kind="stable"
+        ).iterrows()
     )
 
 
@@ -329,13 +350,14 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     half = Z95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
     mean = total / n
     top = float(np.sort(values[table["decile"].to_numpy() == 1]).sum())
+    of_all = part_of_sum(top, values)
     return StatedValue(
         table=table,
         headline=(
             f"By {amount} {n:,} customers bring {money(total)} in all, {money(mean, 2)} each (95% CI {money(mean - half, 2)} to {money(mean + half, 2)})"
             + (
-                f"; the most valuable tenth brings {about(top / total)} of it."
-                if total > 0
+                f"; the most valuable tenth brings {about(of_all)} of it."
+                if not np.isnan(of_all)
                 else "."
             )
         ),

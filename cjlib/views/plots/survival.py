@@ -159,8 +159,11 @@ def _caption(result: Any, by: list[str]) -> str:
         f"and {_mean(high, unit)} in {theme.group_name(high[name] for name in by)}"
     )
     beyond = int((result.comparisons["p_adjusted"] < CLAIM).sum())
+    compared = int(result.comparisons["p_adjusted"].notna().sum())
+    if not compared:
+        return f"{span}; no groups can be compared."
     verdict = (
-        f"{beyond} of {len(result.comparisons)} groups {'differs' if beyond == 1 else 'differ'} significantly from the others"
+        f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others"
         if beyond
         else "no group differs significantly from the others"
     )

@@ -28,7 +28,9 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
     )
     summed = table.groupby("decile").agg(n=(value, "size"), total=(value, "sum")).reset_index()
     total = float(summed["total"].sum())
-    summed["share"] = summed["total"] / total if total else 0.0
+    # Of a balance nothing is a part.
+    parts = total > 0 and table[value].min() >= 0
+    summed["share"] = summed["total"] / total if parts else float("nan")
     bars = go.Bar(
         x=summed["decile"].tolist(),
         y=summed["total"].tolist(),
@@ -37,7 +39,8 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
         showlegend=False,
     )
     first = summed.iloc[0]
-    caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {count_of(len(table), 'customer')} ({money(total)})."
+    held = about(first["share"]) if parts else money(first["total"])
+    caption = f"The most valuable tenth holds {held} of the {what} of all {count_of(len(table), 'customer')} ({money(total)})."
     return theme.figure(
         [bars],
         caption=caption,

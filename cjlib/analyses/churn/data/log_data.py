@@ -18,8 +18,9 @@ from cjlib.analyses.churn.data.leakage import FEWEST_ENDED, TERMINAL, log_leaks
 from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, did_you_mean, listed, not_a_log, not_one_of, shown
 from cjlib.shared.periods import DAY
+from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.shared.stats import wilson
-from cjlib.show.numbers import percent, timespan
+from cjlib.show.numbers import count_of, percent, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
@@ -161,7 +162,7 @@ def _made(log: EventLog, question: Question, moments: list[int], like: Any) -> C
     features = tuple(
         name for name in table.columns if name not in ("customer_id", "cutoff", "churned")
     )
-    population = _population(parts, question, ids.size)
+    population = _population(parts, question)
     leaks = log_leaks(log, seen, table, features, question.horizon)
     source = LogSource(
         log, question, kinds, {part.snapshot.cutoff: part.snapshot for part in parts}
@@ -313,27 +314,27 @@ def _completed(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     return table.assign(**lacking)[[*keys, *columns]]
 
 
-def _population(parts: list[Part], question: Question, customers: int) -> pd.DataFrame:
+def _population(parts: list[Part], question: Question) -> pd.DataFrame:
     kinds = {"all": [part.at_risk for part in parts], "active": [part.active for part in parts]}
     if question.active_within is not None:
         kinds["asked"] = [part.asked for part in parts]
     rows = []
     for name, flags in kinds.items():
-        outcome = np.concatenate(
-            [part.churned[flag] for part, flag in zip(parts, flags, strict=True)]
+        outcome, customer = (
+            np.concatenate([rows_of(part)[flag] for part, flag in zip(parts, flags, strict=True)])
+            for rows_of in (lambda part: part.churned, lambda part: part.snapshot.customer)
         )
-        met = np.zeros(customers, dtype=bool)
-        for part, flag in zip(parts, flags, strict=True):
-            met[part.snapshot.customer[flag]] = True
-        known = outcome[~np.isnan(outcome)]
-        low, high = wilson(known.sum(), known.size)
-        share = float(known.mean()) if known.size else float("nan")
+        known = ~np.isnan(outcome)
+        # A customer stands in many snapshots, and one who leaves in all whose horizons overlap.
+        answers = CustomerAnswers.of(outcome[known], np.asarray(customer[known], dtype=np.int64))
+        weight = answers.effective_n / answers.n if answers.n else 1.0
+        low, high = wilson(answers.value.sum() * weight, answers.n * weight)
         row = {
             "population": name,
-            "customers": int(np.count_nonzero(met)),
+            "customers": int(np.unique(customer).size),
             "rows": outcome.size,
-            "churned": int(known.sum()),
-            "share_churned": share,
+            "churned": int(answers.value.sum()),
+            "share_churned": answers.mean,
         }
         rows.append(row | {"share_churned_low": float(low), "share_churned_high": float(high)})
     return pd.DataFrame(rows)
@@ -360,7 +361,12 @@ def _headline(
 
 
 def _share(row: pd.Series) -> str:
-    return f"{percent(row['share_churned'])} ({percent(row['share_churned_low'])} to {percent(row['share_churned_high'])}, n = {row['rows']:,})"
+    of = (
+        f" snapshots of {count_of(row['customers'], 'customer')}"
+        if row["rows"] > row["customers"]
+        else ""
+    )
+    return f"{percent(row['share_churned'])} ({percent(row['share_churned_low'])} to {percent(row['share_churned_high'])}, n = {row['rows']:,}{of})"
 
 
 def _definition(
