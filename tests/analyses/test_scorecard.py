@@ -485,9 +485,9 @@ def test_a_change_is_told_in_words_with_target_and_band():
     assert row["significant"]
     assert row["words"].startswith("better than normal variation explains (usual range ")
     assert row["words"].endswith("; met the target of 50.0%")
-    assert card.headline.startswith("3 of 4 KPIs lie outside normal variation in 2024-01-10: ")
+    assert card.headline.startswith("3 of 5 KPIs lie outside normal variation in 2024-01-10: ")
     assert {one.topic for one in card.findings} >= {"Visitors who convert in the same period"}
-    assert card.families == {"the scorecard's measures against their normal variation": 4}
+    assert card.families == {"the scorecard's measures against their normal variation": 5}
 
 
 def test_the_important_things_are_one_of_a_kind_each_with_its_notebook():
@@ -616,7 +616,8 @@ def test_the_figure_holds_every_mark_and_says_how_many_chance_would_flag():
 
 
 def test_of_marks_that_none_could_judge_no_chance_is_told():
-    card = card_of(steady(days=4))
+    log = cj.read_events(steady(days=4), observed_until="2024-01-04")
+    card = cj.scorecard(a_journey(), log)
     assert card.expected_flags == 0
     assert cj.plot(card).layout.meta["caption"] == card.headline
     assert card.definition["flags by chance"] == "no measure has enough periods to be judged"

@@ -148,6 +148,44 @@ def lift(rng: np.random.Generator, samples: int) -> Bounds:
     return _bounds(by_segment(rows, _each(samples, 600)), "lift_low", "lift_high")
 
 
+def _often(rng: np.random.Generator, customers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows of which customers have 1 to some dozens, whose each is, and whether it is of a kind: 30%, with a share of each customer's own."""
+    many = rng.geometric(0.1, customers)
+    who = np.repeat(np.arange(customers), many)
+    return who, rng.random(who.size) < rng.beta(1.5, 3.5, customers)[who]
+
+
+def moves(rng: np.random.Generator, samples: int) -> Bounds:
+    """30% of what follows "look" is "buy", of 100 customers who look up to dozens of times."""
+    n = samples * 100
+    who, buys = _often(rng, n)
+    day = np.arange(who.size) * 0.001
+    rows = [("look", who, day), ("buy", who[buys], day[buys] + 0.0005), ("leave", who[~buys], day[~buys] + 0.0005)]  # fmt: skip
+    table = cj.transitions(_log(_each(samples, 100), rows, 10_000), by="sample").table
+    return _bounds(table[(table["source"] == "look") & (table["target"] == "buy")], "share_of_source_low", "share_of_source_high")  # fmt: skip
+
+
+def _visits(rng: np.random.Generator) -> cj.EventLog:
+    """Visits of 80 customers, each a look, or in 30% a look and no more but a question."""
+    who, asks = _often(rng, 80)
+    day = np.arange(who.size) * 0.1
+    rows = [("look", who, day), ("ask", who[asks], day[asks] + 0.001)]
+    return _log(_each(1, 80), rows, 10_000)
+
+
+def route(rng: np.random.Generator, samples: int) -> Bounds:
+    """30% of visits lead from "look" to "ask", of 80 customers with up to dozens of visits."""
+    tables = [cj.paths(_visits(rng), session_gap="30min").sequences for _ in range(samples)]
+    rows = pd.concat([table[table["path"] == "look → ask"] for table in tables])
+    return _bounds(rows, "share_of_paths_low", "share_of_paths_high")
+
+
+def single(rng: np.random.Generator, samples: int) -> Bounds:
+    """70% of visits are a single event, of 80 customers with up to dozens of visits."""
+    tables = [cj.sessions(_visits(rng), gap="30min").lengths for _ in range(samples)]
+    return _bounds(pd.concat([table.iloc[:1] for table in tables]), "share_low", "share_high")
+
+
 # ---- feedback ---------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +300,21 @@ def audited(labels: int) -> Callable[[np.random.Generator, int], Bounds]:
     return draw
 
 
+def comments(rng: np.random.Generator, samples: int) -> Bounds:
+    """30% of comments are about delivery, of 100 customers who wrote up to dozens."""
+    who, late = _often(rng, samples * 100)
+    answers = pd.DataFrame(
+        {
+            "customer_id": who.astype(str),
+            "timestamp": moments(np.linspace(0, 30, who.size)),
+            "text": np.where(late, "The delivery came late.", "The colour is nice."),
+            "stage": _each(samples, 100)[who],
+        }
+    )
+    told = cj.themes(cj.read_feedback(answers), taxonomy={"delivery": ["delivery"]}, quotes=False, candidates=False)  # fmt: skip
+    return _bounds(told.by_stage)
+
+
 def after_complaint(rng: np.random.Generator, samples: int) -> Bounds:
     """Of 70 who complain 10% leave within 30 days, of 300 others 3%."""
     n = 370 * samples
@@ -306,6 +359,10 @@ INTERVALS = (
     Interval("mean sentiment, n = 200", 0.0, sentiment(200), 8_000),
     Interval("negative texts, 20 labels", 0.3, audited(20)),
     Interval("negative texts, 60 labels", 0.3, audited(60)),
+    Interval("share of a move, 100 customers with up to dozens", 0.3, moves),
+    Interval("share of a path, 80 customers with up to dozens", 0.3, route),
+    Interval("sessions of one event, 80 customers with up to dozens", 0.7, single),
+    Interval("share of a theme, 100 customers with up to dozens", 0.3, comments),
     Interval("leaving after a complaint, n = 70 and 300", 0.07, after_complaint),
 )
 
