@@ -276,6 +276,36 @@ def test_ratings_of_the_user_adapt_the_scorer_where_it_is_better(tweets):
     )
 
 
+@pytest.mark.parametrize("answers", [60, 210, 260])
+def test_a_fit_begun_near_another_is_the_fit_begun_anew(answers, monkeypatch):
+    # Of fewer than 200 texts every term counts: folds of 210 know terms that the fit of all does not.
+    rng = np.random.default_rng(answers)
+    words = np.array([f"word{number}" for number in range(300)])
+    happy = rng.random(answers) < 0.5
+    frame = pd.DataFrame(
+        {
+            "timestamp": DAY,
+            "text": [
+                f"the service is {'great' if good else 'bad'} with {' '.join(rng.choice(words, 6))}"
+                for good in happy
+            ],
+            "rating": np.where(happy, 5.0, 1.0),
+        }
+    )
+    ids, texts = list(map(str, range(answers))), frame["text"].tolist()
+    labels = score_texts.ratings_as_labels(frame)
+    near = score_texts.score(ids, texts, labels, "default")
+    fit = scorer._fit
+
+    def begun_anew(counts, dense, labels, near=None):
+        assert near is None or near.column
+        return fit(counts, dense, labels)
+
+    monkeypatch.setattr(scorer, "_fit", begun_anew)
+    anew = score_texts.score(ids, texts, labels, "default")
+    pd.testing.assert_frame_equal(near.table, anew.table, rtol=1e-4)
+
+
 @pytest.mark.parametrize("rated", [True, False])
 def test_in_a_run_texts_are_scored_once_and_read_as_they_were(tmp_path, monkeypatch, rated):
     good, bad = "I love this, great and easy", "This is terrible, slow and broken"

@@ -318,9 +318,13 @@ def _fit(counts: Counts, dense: Floats, labels: Labels, near: Own | None = None)
         warm_start=True,
     )
     if near is not None and np.array_equal(near.model.classes_, np.unique(labels)):
-        places = [near.column[term] for term in terms]
-        after = range(len(near.column), near.model.coef_.shape[1])
-        model.coef_ = near.model.coef_[:, [*places, *after]]
+        # Of fewer than 200 texts rarer terms count, which the other fit may not know.
+        own, dense_from = np.zeros((len(near.model.coef_), len(terms))), len(near.column)
+        known_to_both = [place for place, term in enumerate(terms) if term in near.column]
+        own[:, known_to_both] = near.model.coef_[
+            :, [near.column[terms[place]] for place in known_to_both]
+        ]
+        model.coef_ = np.hstack([own, near.model.coef_[:, dense_from:]])
         model.intercept_ = near.model.intercept_
     return Own({term: column for column, term in enumerate(terms)}, weigh, model.fit(known, labels))
 
