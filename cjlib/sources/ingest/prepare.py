@@ -210,7 +210,7 @@ def _one_row_an_id(engine: DuckDB, raw: Raw, place: str) -> Raw:
 
 def _forget_source(engine: DuckDB, raw: Raw) -> None:
     """Let go of the source and of what was made on the way: only the prepared log stays."""
-    for view in ("timed", "untrimmed", "staged"):
+    for view in ("judged", "timed", "untrimmed", "staged"):
         engine.execute(f"DROP VIEW IF EXISTS {view}")
     for table in ("worked", "repeated", "places", "near", "c_hashes"):
         engine.execute(f"DROP TABLE IF EXISTS {table}")

@@ -116,10 +116,11 @@ def rows_held(
             f"WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = {NAIVE} THEN CAST(make_timestamp(w) AS VARCHAR) END"
         )
         asked.append(
-            f"SELECT row, reason, {example} AS example{texts} FROM {_numbered(engine, raw)} WHERE reason IS NOT NULL"
+            f"SELECT row, reason, {example} AS example{texts} FROM {_numbered(engine, raw, 'judged')} WHERE reason IS NOT NULL"
         )
     if repeated:
-        numbered = _numbered(engine, raw, _near_repeats(engine, raw))
+        source = "judged" if wrong else "timed"
+        numbered = _numbered(engine, raw, _near_repeats(engine, raw, source))
         asked.append(_repeats(columns, properties, numbered, texts, wrong=wrong))
     parts = ([raw.broken] if len(raw.broken) else []) + (
         [engine.frame(" UNION ALL ".join(asked))] if asked else []
@@ -137,22 +138,22 @@ def written(columns: Columns) -> str:
     return f"CAST({columns.timestamp.place} AS VARCHAR)"
 
 
-def _numbered(engine: DuckDB, raw: Raw, timed: str = "timed") -> str:
-    """Rows of `timed` with the position of each in its source."""
+def _numbered(engine: DuckDB, raw: Raw, timed: str) -> str:
+    """Rows of `timed` or of what was made of it with the position of each in its source."""
     has_row = engine.rows("SELECT count(*) FROM (DESCRIBE timed) WHERE column_name = 'row'")[0][0]
     return timed if has_row else f"(SELECT {raw.row} AS row, * FROM {timed})"
 
 
-def _near_repeats(engine: DuckDB, raw: Raw) -> str:
-    """`timed`, or where a file knows its places its rows at the times of `repeated`: two looks at little of it are quicker than one at all."""
+def _near_repeats(engine: DuckDB, raw: Raw, source: str) -> str:
+    """The source itself, or where a file knows its places its rows at the times of `repeated`: two looks at little of it are quicker than one at all."""
     if not raw.row.startswith("place"):
-        return "timed"
+        return source
     with engine.finding_few():
         engine.execute(
-            "CREATE TEMP TABLE places AS SELECT place FROM timed SEMI JOIN repeated USING (t)"
+            f"CREATE TEMP TABLE places AS SELECT place FROM {source} SEMI JOIN repeated USING (t)"
         )
         engine.execute(
-            "CREATE TEMP TABLE near AS SELECT * FROM timed SEMI JOIN places USING (place)"
+            f"CREATE TEMP TABLE near AS SELECT * FROM {source} SEMI JOIN places USING (place)"
         )
     return "near"
 

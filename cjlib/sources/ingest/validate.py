@@ -32,7 +32,7 @@ from cjlib.sources.ingest.quality_report import (
     rows_held,
     written,
 )
-from cjlib.sources.log.engine import BLANK_SIGNS, DuckDB, blank, literal, trimmed
+from cjlib.sources.log.engine import DuckDB, blank, literal, trimmed
 from cjlib.sources.log.prepared_table import (
     Property,
     coded_rows,
@@ -94,7 +94,7 @@ def check(
     _no_unknown_zone(kinds, rules)
     hands = clock(rules.zone, *_wall_span(kinds))
     skipped, twice = _clock_changes(engine, hands, kinds)
-    _timed(engine, hands, columns, rules, kinds)
+    _timed(engine, hands, kinds)
     late = _late(engine, kinds, rules)
     properties = described([(column.name, column.type) for column in columns.properties])
     no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
@@ -147,37 +147,29 @@ def _order(
     no_time: bool,
 ) -> tuple[bool, tuple[int, int]]:
     """Make the dictionaries and `ordered`, repeats still in it; whether some row cannot be used, and what `put_in_order` says."""
-    no_id, no_name = make_dictionaries(engine, "timed", properties)
-    texts = _texts(columns, properties)
-    if _some_padded(engine, list(texts.values())):
-        _trim(engine, list(texts))
-        no_id, no_name = make_dictionaries(engine, "timed", properties)
+    no_id, no_name, some_padded = make_dictionaries(engine, "timed", properties)
+    if some_padded:
+        _trim(engine, _texts(columns, properties))
+        no_id, no_name, _ = make_dictionaries(engine, "timed", properties)
     wrong = no_id or no_name or no_time
+    if wrong:
+        _judge(engine, columns, rules)
     # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
     used = f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE"
     hashed = not no_id and has_many_ids(engine) and hashes_of_ids(engine)
     rows = coded_rows(engine, "timed", properties, used, hashed=hashed)
     ordered = put_in_order(engine, rows, properties)
     if wrong and has_unused_codes(engine, properties):
-        make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
-        rows = coded_rows(engine, "timed", properties, "reason IS NULL")
+        make_dictionaries(engine, "(SELECT * FROM judged WHERE reason IS NULL)", properties)
+        rows = coded_rows(engine, "judged", properties, "reason IS NULL")
         ordered = put_in_order(engine, rows, properties)
     return wrong, ordered
 
 
-def _texts(columns: Columns, properties: tuple[Property, ...]) -> dict[str, str]:
-    """The texts among the columns of `timed`, with the dictionary of each."""
-    ids = {"id": "c_names"} if columns.customer_id.type == "VARCHAR" else {}
-    coded = {column.column: column.dictionary for column in properties if column.coded}
-    return {**ids, "name": "e_names", **coded}
-
-
-def _some_padded(engine: DuckDB, dictionaries: Sequence[str]) -> bool:
-    """Whether a name or text begins or ends with a blank, as in files that put one after each comma."""
-    signs = ", ".join(BLANK_SIGNS)
-    ends = f"left(value, 1) IN ({signs}) OR right(value, 1) IN ({signs})"
-    tests = [f"SELECT 1 FROM {name} WHERE {ends}" for name in dictionaries]
-    return bool(engine.rows(f"SELECT 1 FROM ({' UNION ALL '.join(tests)}) LIMIT 1"))
+def _texts(columns: Columns, properties: tuple[Property, ...]) -> list[str]:
+    """The texts among the columns of `timed`."""
+    ids = ["id"] if columns.customer_id.type == "VARCHAR" else []
+    return [*ids, "name", *(column.column for column in properties if column.coded)]
 
 
 def _trim(engine: DuckDB, columns: Sequence[str]) -> None:
@@ -280,8 +272,8 @@ def _clock_changes(engine: DuckDB, hands: Clock, kinds: Kinds) -> tuple[int, int
     return engine.rows(f"SELECT {tests} FROM staged WHERE k = {NAIVE}")[0]
 
 
-def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: Kinds) -> None:
-    """Make the view `timed`: staged, with `t` and, where a row cannot be used, the `reason`."""
+def _timed(engine: DuckDB, hands: Clock, kinds: Kinds) -> None:
+    """Make the view `timed`: staged, with `t`."""
     wall = (
         f"CASE WHEN {hands.skipped('w')} THEN NULL ELSE {hands.utc('w')} END"
         if hands.changes
@@ -294,6 +286,11 @@ def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: 
         if len(used) == 1
         else f"CASE k {' '.join(f'WHEN {kind} THEN {sql}' for kind, sql in per_kind.items())} END"
     )
+    engine.execute(f"CREATE TEMP VIEW timed AS SELECT *, {time} AS t FROM staged")
+
+
+def _judge(engine: DuckDB, columns: Columns, rules: Rules) -> None:
+    """Make the view `judged`: timed, with the `reason` where a row cannot be used."""
     no_id = blank("id") if columns.customer_id.type == "VARCHAR" else "id IS NULL"
     tests = (
         (no_id, REASONS[0]),
@@ -304,9 +301,7 @@ def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: 
         (_is_late(rules), rules.late),
     )
     reason = f"CASE {' '.join(f'WHEN {test} THEN {literal(words)}' for test, words in tests)} END"
-    engine.execute(
-        f"CREATE TEMP VIEW timed AS SELECT *, {reason} AS reason FROM (SELECT *, {time} AS t FROM staged)"
-    )
+    engine.execute(f"CREATE TEMP VIEW judged AS SELECT *, {reason} AS reason FROM timed")
 
 
 def _late(engine: DuckDB, kinds: Kinds, rules: Rules) -> int | None:

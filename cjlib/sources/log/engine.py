@@ -64,11 +64,13 @@ def blank(expression: str) -> str:
 
 def trimmed(expression: str) -> str:
     """SQL of a text without blanks at its ends; only one that begins or ends with one is worked on, which takes long."""
+    return f"CASE WHEN {padded(expression)} THEN trim({expression}, {BLANKS}) ELSE {expression} END"
+
+
+def padded(expression: str) -> str:
+    """SQL: whether a text begins or ends with a blank, as in files that put one after each comma."""
     signs = ", ".join(BLANK_SIGNS)
-    return (
-        f"CASE WHEN left({expression}, 1) IN ({signs}) OR right({expression}, 1) IN ({signs}) "
-        f"THEN trim({expression}, {BLANKS}) ELSE {expression} END"
-    )
+    return f"left({expression}, 1) IN ({signs}) OR right({expression}, 1) IN ({signs})"
 
 
 class DuckDB:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cjlib.sources.log.engine import DuckDB, blank, identifier
+from cjlib.sources.log.engine import DuckDB, blank, identifier, literal, padded
 
 
 @dataclass(frozen=True)
@@ -45,31 +45,37 @@ def described(types: Sequence[tuple[str, str]]) -> tuple[Property, ...]:
 
 def make_dictionaries(
     engine: DuckDB, source: str, properties: Sequence[Property]
-) -> tuple[bool, bool]:
+) -> tuple[bool, bool, bool]:
     """Make `c_names`, `e_names` and one dictionary a coded property from `id`, `name`, p1, … of a relation.
 
-    Gives back whether an id and whether a name was missing or blank somewhere.
+    Gives back whether an id and whether a name was missing or blank somewhere, and whether some text has a blank at an end.
     """
-    no_id = _dictionary(engine, "c_names", source, "id")
-    no_name = _dictionary(engine, "e_names", source, "name")
-    for column in properties:
-        if column.coded:
-            _dictionary(engine, column.dictionary, source, column.column)
-    return no_id, no_name
-
-
-def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
-    """One dictionary, sorted as text, so that "the smallest as text" is the smallest code; whether a value was missing or blank."""
-    ((found,),) = engine.rows(
-        f"CREATE OR REPLACE TEMP TABLE every AS SELECT DISTINCT {column} AS value FROM {source}"
+    coded = {column.dictionary: column.column for column in properties if column.coded}
+    dictionaries = {"c_names": "id", "e_names": "name", **coded}
+    for name, column in dictionaries.items():
+        _dictionary(engine, name, f"SELECT DISTINCT {column} AS value FROM {source}")
+    texts = " UNION ALL ".join(
+        f"SELECT {literal(name)} AS name, {_WRITTEN} AS text FROM {name}" for name in dictionaries
     )
-    written = "CAST(value AS VARCHAR)"
-    ((taken,),) = engine.rows(
+    found = engine.rows(
+        f"SELECT name, count_if(nothing), count_if(ends AND NOT nothing) FROM "
+        f"(SELECT name, {blank('text')} AS nothing, {padded('text')} AS ends FROM ({texts})) GROUP BY name"
+    )
+    blanks = {name for name, nothing, _ in found if nothing}
+    for name in blanks:
+        _dictionary(engine, name, f"SELECT value FROM {name} WHERE NOT {blank(_WRITTEN)}")
+    return "c_names" in blanks, "e_names" in blanks, any(ends for _, _, ends in found)
+
+
+_WRITTEN = "CAST(value AS VARCHAR)"
+
+
+def _dictionary(engine: DuckDB, name: str, values: str) -> None:
+    """One dictionary, sorted as text, so that "the smallest as text" is the smallest code."""
+    engine.execute(
         f"CREATE OR REPLACE TABLE {name} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
-        f"FROM (SELECT value FROM every WHERE NOT {blank(written)} ORDER BY {written})"
+        f"FROM ({values} ORDER BY {_WRITTEN})"
     )
-    engine.execute("DROP TABLE every")
-    return found > taken
 
 
 MANY_IDS = 1_000
