@@ -424,14 +424,20 @@ def _mostly_words(engine: DuckDB, places: list[str], source: str) -> set[str]:
     """The columns of which at least half of the values can be no number, no truth and no word for none, seen without a closer look."""
     if not places:
         return set()
-    short = ", ".join(literal(word) for word in (*NO_VALUES, "true", "false"))
-    unable = f"NOT regexp_matches({{0}}, '[0-9#]') AND lower(trim({{0}})) NOT IN ({short})"
     tests = ", ".join(
-        f"count({place}) BETWEEN 1 AND 2 * count(*) FILTER ({unable.format(place)})"
-        for place in places
+        f"count({place}) BETWEEN 1 AND 2 * count(*) FILTER ({_is_word(place)})" for place in places
     )
     (row,) = engine.rows(f"SELECT {tests} FROM {_filled(places, source)}")
     return {place for place, mostly in zip(places, row, strict=True) if mostly}
+
+
+def _is_word(place: str) -> str:
+    """SQL: whether a text is neither a word for none nor could be a number: four letters together are no money, and no number has such a sign between two digits."""
+    short = ", ".join(literal(word) for word in (*NO_VALUES, "true", "false"))
+    return (
+        rf"(NOT regexp_matches({place}, '[0-9#]') OR regexp_matches({place}, '\p{{L}}{{4}}|[0-9][-/:][0-9]')) "
+        f"AND lower(trim({place})) NOT IN ({short})"
+    )
 
 
 def _filled(places: list[str], source: str) -> str:

@@ -91,9 +91,10 @@ _EVENT_KEYS = frozenset(
 )
 
 
-def preset_names() -> list[str]:
+@cache
+def preset_names() -> tuple[str, ...]:
     """The presets that come with this package, by name."""
-    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yml")))
 
 
 def presets() -> list[Preset]:
