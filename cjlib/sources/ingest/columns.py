@@ -270,6 +270,11 @@ NO_VALUES = (
     *("#ref!", "#name?", "#num!", "#error!", "#spill!", "inf", "+inf", "-inf", "infinity", "-infinity", "∞", "k.a.", "k. a.", "n/d", "n.v."),
 )  # fmt: skip
 """What tools write where there is no number; a spreadsheet writes # as wide as a column that is too narrow."""
+_IS_WORD = (
+    "(NOT regexp_matches(written, '[0-9#]') OR regexp_matches(written, '[A-Za-z]{4}|[0-9][-/:][0-9]')) "
+    f"AND lower(trim(written)) NOT IN ({', '.join(literal(word) for word in (*NO_VALUES, 'true', 'false'))})"
+)
+"""SQL: a text is neither a word for none nor could be a number: four letters together are no money, and no number has such a sign between digits."""
 _BLANK = r"[\s\p{Z}]"
 _SIGN_OF_MONEY = r"(?:US|AU?|CA?|NZ|HK|MX|NT|S|R)?\p{Sc}"
 _CODE_OF_MONEY = (
@@ -424,20 +429,18 @@ def _mostly_words(engine: DuckDB, places: list[str], source: str) -> set[str]:
     """The columns of which at least half of the values can be no number, no truth and no word for none, seen without a closer look."""
     if not places:
         return set()
-    tests = ", ".join(
-        f"count({place}) BETWEEN 1 AND 2 * count(*) FILTER ({_is_word(place)})" for place in places
+    rows = engine.rows(
+        f"WITH given AS {_filled(places, source)} SELECT place FROM "
+        f"({_one_below_another(places)}) WHERE written IS NOT NULL "
+        f"GROUP BY place HAVING count(*) <= 2 * count_if({_IS_WORD})"
     )
-    (row,) = engine.rows(f"SELECT {tests} FROM {_filled(places, source)}")
-    return {place for place, mostly in zip(places, row, strict=True) if mostly}
+    return {place for (place,) in rows}
 
 
-def _is_word(place: str) -> str:
-    """SQL: whether a text is neither a word for none nor could be a number: four letters together are no money, and no number has such a sign between two digits."""
-    short = ", ".join(literal(word) for word in (*NO_VALUES, "true", "false"))
-    return (
-        rf"(NOT regexp_matches({place}, '[0-9#]') OR regexp_matches({place}, '\p{{L}}{{4}}|[0-9][-/:][0-9]')) "
-        f"AND lower(trim({place})) NOT IN ({short})"
-    )
+def _one_below_another(places: Sequence[str]) -> str:
+    """SQL of `place` and `written`, the texts of some columns of `given`: patterns are made once for all of them."""
+    texts = (f"SELECT {literal(place)} AS place, {place} AS written FROM given" for place in places)
+    return " UNION ALL ".join(texts)
 
 
 def _filled(places: list[str], source: str) -> str:
@@ -582,11 +585,8 @@ def _tallies(engine: DuckDB, places: Sequence[str], source: str) -> dict[str, _T
         f"FROM (SELECT place, written, {_clean('written')} AS clean, lower(trim(written)) AS trimmed "
         f"FROM texts WHERE NOT {blank('written')})"
     )
-    texts = " UNION ALL ".join(
-        f"SELECT {literal(place)} AS place, {place} AS written FROM given" for place in places
-    )
     rows = engine.rows(
-        f"WITH given AS (SELECT {', '.join(places)} FROM {source}), texts AS ({texts}) "
+        f"WITH given AS (SELECT {', '.join(places)} FROM {source}), texts AS ({_one_below_another(places)}) "
         f"SELECT place, {', '.join(counts.values())} FROM ({tests}) GROUP BY place"
     )
     tallies = dict.fromkeys(places, _Tally())

@@ -134,9 +134,8 @@ def _code(dictionary: str, widths: Mapping[str, str]) -> str:
 def _widths(engine: DuckDB, properties: Sequence[Property]) -> dict[str, str]:
     """Of the dictionary of each coded column the type of its codes."""
     dictionaries = ["e_names", *(column.dictionary for column in properties if column.coded)]
-    counts = ", ".join(f"(SELECT count(*) FROM {dictionary})" for dictionary in dictionaries)
-    (sizes,) = engine.rows(f"SELECT {counts}")
-    return dict(zip(dictionaries, map(width_for, sizes), strict=True))
+    counts = (f"SELECT {literal(name)}, count(*) FROM {name}" for name in dictionaries)
+    return {name: width_for(size) for name, size in engine.rows(" UNION ALL ".join(counts))}
 
 
 def width_for(values: int) -> str:
