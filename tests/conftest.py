@@ -27,7 +27,7 @@ MONDAY = pd.Timestamp("2024-01-01", tz="UTC")
 FUZZ = os.environ.get("CJ_FUZZ_EXAMPLES")
 """How many cases to make up for a property; without it a few, the same in every run."""
 settings.register_profile(
-    "cjlib", max_examples=int(FUZZ or 20), derandomize=FUZZ is None, deadline=None
+    "cjlib", max_examples=int(FUZZ or 12), derandomize=FUZZ is None, deadline=None
 )
 settings.load_profile("cjlib")
 
