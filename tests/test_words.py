@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cjlib.shared.comparison import CLAIM
 from cjlib.views.report.page import read_page
 from cjlib.views.report.render import render
 
@@ -66,6 +67,22 @@ def test_no_file_says_it_in_our_own_words(path):
         if PATTERN.search(line)
     ]
     assert found == []
+
+
+LEVEL = re.compile(r"\b(?:p|p_adjusted)`? (?:is )?(?:below|<) 0?(\.\d+)")
+SAMPLE_RATIO = 0.001
+
+
+def test_every_file_names_the_level_at_which_sentences_claim():
+    files = [path for path in READ if path.suffix in (".md", ".ipynb")]
+    named = [
+        (path.name, level)
+        for path in files
+        if path.name != "how_often_wrong.md"  # counts at other levels too
+        for level in LEVEL.findall(words_of(path))
+    ]
+    assert len(named) >= 8
+    assert [one for one in named if float(one[1]) not in (CLAIM, SAMPLE_RATIO)] == []
 
 
 FRAME = {
