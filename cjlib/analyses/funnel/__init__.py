@@ -116,7 +116,8 @@ class Funnel(Result):
         A customer counts once in each period with an entry, by the first one in it, whatever came
         of it: the same rule for those who convert and those who do not, whatever `entry` says of
         the funnel. A period is complete when every window that opened in it had ended by the end of
-        data; an incomplete one may still rise. Without a window none ever is.
+        data, until when its share may rise, and neither `start` nor `end` cuts it. Without a window
+        none ever is.
 
         Parameters
         ----------
