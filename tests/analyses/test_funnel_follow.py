@@ -490,3 +490,5 @@ def test_one_channel_that_converts_badly_makes_no_news_of_the_others():
     assert [one.claim.split(" converts")[0] for one in found.findings] == ["Channel web"]
     assert "channel web converts" in found.headline
     assert (found.comparisons["p_adjusted"] < 0.0025).all()
+    steps = found.group_steps[found.group_steps["p_adjusted"] < 0.0025]
+    assert steps[["channel", "step"]].to_numpy().tolist() == [["web", 2]]

@@ -72,7 +72,8 @@ class Funnel(Result):
     group_steps
         The same customers step by step: [by], `step`, `event`, `customers`, `share_of_first`,
         `share_of_previous` (each with `_low`, `_high`), and the difference of `share_of_previous`
-        from that of all others together, with its `p_value` and `p_adjusted`.
+        from that of all others together, with its `p_value` and `p_adjusted`: at each step named in
+        turn, so that one group that loses many there does not set all others apart.
     """
 
     overall: pd.DataFrame
