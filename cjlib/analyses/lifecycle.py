@@ -13,7 +13,6 @@ from cjlib.errors import did_you_mean, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Whole, events_sql
 from cjlib.shared.periods import (
-    DAY,
     WEEK_STARTS,
     Calendar,
     Period,
@@ -116,7 +115,7 @@ def lifecycle(
         )
     periods = calendar(*bounds, period, log.zone, week_start=week_start)
     complete = periods.starts[1:] - 1 <= log.observed_until_us
-    whole = _begins_whole(log.span_us[0] if log.span_us else bounds[0], periods)
+    whole = periods.begins_whole(log.span_us[0] if log.span_us else bounds[0])
     sql = _sql(log, step, periods)
     kinds = log.counted(_kinds_here, _kinds_there, step, periods, sql)
     table = _table(kinds, periods.labels, complete)
@@ -139,11 +138,6 @@ def _bounds(log: EventLog, step: Step) -> tuple[int, int] | None:
 
 def _first_here(log: EventLog, step: Step) -> int | None:
     return log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
-
-
-def _begins_whole(first: int, periods: Calendar) -> bool:
-    """Whether the log covers its first period from the start: its first event lies on the first day, or the period is no longer than one."""
-    return first < int(periods.starts[0]) + DAY or float(periods.days[0]) <= 1
 
 
 def _active(log: EventLog, step: Step, periods: Calendar) -> tuple[Whole, Whole]:

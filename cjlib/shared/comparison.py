@@ -240,7 +240,7 @@ def compare_shares(
 
 
 def named_in_turn(
-    compare: Callable[[Bools], AnyDifferences], groups: int
+    compare: Callable[[Bools], AnyDifferences], groups: int, stratum: Ints | None = None
 ) -> tuple[AnyDifferences, Bools]:
     """Each group against all others, so that one group that differs does not make news of all the others.
 
@@ -253,6 +253,9 @@ def named_in_turn(
         Compares each group (row) with those marked in its row; missing where none is.
     groups
         How many there are.
+    stratum
+        Of each group: it is compared with those of its stratum only, such as the groups at one
+        step. None: with all.
 
     Returns
     -------
@@ -260,9 +263,11 @@ def named_in_turn(
         The comparisons, and for each group (row) which groups it was compared with.
     """
     left = np.ones(groups, dtype=bool)
-    beside = ~np.eye(groups, dtype=bool)
+    among = np.zeros(groups, dtype=np.int64) if stratum is None else stratum
+    beside = ~np.eye(groups, dtype=bool) & (among[:, None] == among)
     compared = latest = compare(beside)
-    while left.sum() > 2 and (claimed := np.flatnonzero(latest.claims)).size:
+    # Of two groups that are left each is the other's other side.
+    while (claimed := np.flatnonzero(latest.claims & (beside.sum(axis=1) > 1))).size:
         order = np.lexsort((latest.difference[claimed], latest.p_value[claimed]))
         left[claimed[order[0]]] = False
         beside[left] &= left

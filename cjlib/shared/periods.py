@@ -100,6 +100,10 @@ class Calendar:
         """How many local days each period has; a day of a clock change is one, and so is an hour."""
         return np.maximum(np.rint(np.diff(self.starts) / DAY), 1.0)
 
+    def begins_whole(self, first: int) -> bool:
+        """Whether data from an instant on cover the first period: they begin on its first day, or the period is no longer than one."""
+        return first < int(self.starts[0]) + DAY or float(self.days[0]) <= 1
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -475,3 +475,25 @@ def test_a_share_of_overlapping_horizons_is_as_sure_as_its_customers():
         plain = 1.96 * np.sqrt(row["share_churned"] * (1 - row["share_churned"]) / row["rows"])
         assert row["share_churned_high"] - row["share_churned_low"] > 2.5 * plain
     assert np.mean(held) >= 0.9
+
+
+def test_a_horizon_within_which_most_customers_pause_anyway_is_said_to_be_their_rhythm():
+    """Customers who order every 60 days for ever: by 30 days without an order half of them "churned", and a model ranked them."""
+    rng = np.random.default_rng(0)
+    days = np.cumsum(rng.uniform(54, 66, (60, 8)), axis=1) + rng.uniform(0, 60, (60, 1))
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{place}" for place in range(60)], 8),
+            "event": "order",
+            "timestamp": START + pd.to_timedelta(days.ravel(), unit="D"),
+        }
+    )
+    visits = frame.assign(event="visit", timestamp=frame["timestamp"] + pd.Timedelta(days=25))
+    log = cj.read_events(pd.concat([frame, visits]))
+    data = cj.churn_data(log, horizon="40D", active_event="order")
+    assert " silences of 40 days were broken within as long again" in data.headline
+    model = cj.fit_churn(data)
+    for answer in (data, model, model.score_today(data)):
+        assert "shorter than the rhythm of many, who are no churners" in answer.headline
+    for quiet in (cj.churn_data(log, horizon="90D"), cj.churn_data(log, horizon="45D")):
+        assert "silences" not in quiet.headline

@@ -527,7 +527,7 @@ def test_two_losses_that_chance_could_have_split_are_both_named() -> None:
         [f"u{k}: A@0h B@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"]
     )
     assert (
-        "most are lost between “A” and “B” (21 of 41), about as many between “B” and “C” (20)"
+        "most are lost between “A” and “B” (21 of 41), not significantly more than between “B” and “C” (20)"
         in cj.funnel(log(text), [*ABC[:2], cj.Step("C", may_be_absent=True)], window="1D").headline
     )
 

@@ -100,6 +100,23 @@ def test_without_a_window_no_period_is_complete() -> None:
     )
 
 
+def test_a_period_that_start_or_end_cuts_is_not_complete() -> None:
+    """Half a January was called a complete month, beside the whole February."""
+    log = many(*((f"g{day}", 2, f"A@{day}D B@{day}D") for day in range(80)), ("z", 1, "X@120D"))
+    steps = ["A", "B"]
+    whole, cut = (
+        cj.funnel(log, steps, window="1D", start=start, end=end).trend("month")
+        for start, end in (("2024-01-01", "2024-02-29"), ("2024-01-16", "2024-03-10"))
+    )
+    assert whole.table["complete"].tolist() == [True, True]
+    assert cut.table["complete"].tolist() == [False, True, False]
+    assert "2 months are not complete" in cut.headline
+    part = cj.funnel(log, steps, window="1D", start="2024-01-16", end="2024-01-20").trend("month")
+    assert part.headline == (
+        "No month is complete: in each start or end cuts it, or windows are still open, so each share may rise."
+    )
+
+
 def test_the_trend_of_nobody_is_empty() -> None:
     trend = cj.funnel(many(("a", 1, "X@1D")), ["A", "B"], window="1D").trend()
     assert trend.table.empty
@@ -473,3 +490,5 @@ def test_one_channel_that_converts_badly_makes_no_news_of_the_others():
     assert [one.claim.split(" converts")[0] for one in found.findings] == ["Channel web"]
     assert "channel web converts" in found.headline
     assert (found.comparisons["p_adjusted"] < 0.0025).all()
+    steps = found.group_steps[found.group_steps["p_adjusted"] < 0.0025]
+    assert steps[["channel", "step"]].to_numpy().tolist() == [["web", 2]]

@@ -410,3 +410,20 @@ def test_a_second_stage_that_differs_is_named_beside_those_that_do_not():
     assert [finding.topic for finding in result.findings] == ["stage Onboarding", "stage Z"]
     assert "110 points below that of the others (" in result.findings[0].claim
     assert "60 points above that of the others without Onboarding" in result.findings[1].claim
+
+
+def test_equal_segments_have_no_range_and_shared_ends_no_name():
+    """Three segments all at 0 were told to go "from 0 (a, n = 40) to 0 (c, n = 40)"."""
+    answers = pd.DataFrame(
+        {
+            "timestamp": "2025-01-01",
+            "nps": ([10] * 20 + [0] * 20) * 3,
+            "shop": ["a"] * 40 + ["b"] * 40 + ["c"] * 40,
+        }
+    )
+    alike = cj.nps(cj.read_feedback(answers), by="shop")
+    assert alike.headline.endswith("; the same in each of 3 segments.")
+    better = answers.assign(nps=answers["nps"].where(answers["shop"] != "a", 10))
+    assert cj.nps(cj.read_feedback(better), by="shop").headline.endswith(
+        "; from 0 (2 segments) to +100 (a, n = 40)."
+    )

@@ -430,3 +430,24 @@ def test_the_interval_of_the_total_holds_what_the_true_parameters_expect():
             <= (total["high"] or 0)
         )
     assert held >= 5
+
+
+def test_where_as_much_was_paid_back_as_was_bought_no_value_is_forecast():
+    """More refunds than sales made every customer "worth 0 (95% CI 0 to 0)"."""
+    rng = np.random.default_rng(1)
+    start = pd.Timestamp("2024-01-01", tz="UTC")
+    rows = [
+        (f"c{who}", "buy", start + pd.Timedelta(days=float(day)), 20.0)
+        for who in range(60)
+        for day in rng.uniform(0, 200, 4)
+    ]
+    rows += [(who, "refund", when + pd.Timedelta(days=1), -25.0) for who, _, when, _ in rows]
+    log = cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "value"]),
+        observed_until="2024-09-01",
+    )
+    value = cj.customer_value(log, horizon="90D")
+    assert "as much was paid back as was bought, or more" in value.headline
+    assert value.metrics["expected_value"]["value"] is None
+    assert value.table["expected_value"].isna().all()
+    assert value.table["decile"].between(1, 10).all()

@@ -176,7 +176,7 @@ def test_worth_that_is_not_known_is_not_compared():
     found = cj.value_by(value, log, by="channel")
     assert (
         found.headline
-        == "What customers are expected to bring is not known: too few bought again for more than 0."
+        == "What customers are expected to bring is not known: too few bought again for more than 0, or as much was paid back as was bought."
     )
     assert not found.answered
 

@@ -612,6 +612,15 @@ def _written(scale: Scale, value: float) -> str:
     return signed(value) if scale.score == "nps" else percent(value)
 
 
+def _end(scale: Scale, row: pd.Series, ranked: pd.DataFrame) -> str:
+    """The lowest or highest value, with the segment that has it, or how many share it."""
+    value = _written(scale, row["value"])
+    sharing = sum(_written(scale, one) == value for one in ranked["value"])
+    if sharing > 1:
+        return f"{value} ({sharing} segments)"
+    return f"{value} ({row['segment']}, n = {int(row['n']):,})"
+
+
 def _headline(
     scale: Scale,
     whole: pd.Series,
@@ -644,11 +653,11 @@ def _headline(
     if by is not None and len(readable) > 1:
         ranked = readable.sort_values(["value", "segment"])
         worst, best = ranked.iloc[0], ranked.iloc[-1]
-        ends = [
-            f"{_written(scale, row['value'])} ({row['segment']}, n = {int(row['n']):,})"
-            for row in (worst, best)
-        ]
-        apart = f"; from {ends[0]} to {ends[1]}"
+        apart = (
+            f"; from {_end(scale, worst, ranked)} to {_end(scale, best, ranked)}"
+            if _written(scale, worst["value"]) != _written(scale, best["value"])
+            else f"; the same in each of {count_of(len(ranked), 'segment')}"
+        )
     return f"{figures}{few}{reweighted}{apart}."
 
 

@@ -72,7 +72,8 @@ class Funnel(Result):
     group_steps
         The same customers step by step: [by], `step`, `event`, `customers`, `share_of_first`,
         `share_of_previous` (each with `_low`, `_high`), and the difference of `share_of_previous`
-        from that of all others together, with its `p_value` and `p_adjusted`.
+        from that of all others together, with its `p_value` and `p_adjusted`: at each step named in
+        turn, so that one group that loses many there does not set all others apart.
     """
 
     overall: pd.DataFrame
@@ -116,7 +117,8 @@ class Funnel(Result):
         A customer counts once in each period with an entry, by the first one in it, whatever came
         of it: the same rule for those who convert and those who do not, whatever `entry` says of
         the funnel. A period is complete when every window that opened in it had ended by the end of
-        data; an incomplete one may still rise. Without a window none ever is.
+        data, until when its share may rise, and neither `start` nor `end` cuts it. Without a window
+        none ever is.
 
         Parameters
         ----------

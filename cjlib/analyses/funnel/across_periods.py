@@ -79,7 +79,9 @@ def trend(
     index = periods.index(first.times(0)).astype(np.int64)
     table = _trend_table(log, asked, periods, index, first)
     if np.count_nonzero(_complete(table)) < 2 or asked.window is None:
-        return FunnelTrend(table=table, headline=_short_trend(table, period), definition=definition)
+        return FunnelTrend(
+            table=table, headline=_short_trend(asked, table, period), definition=definition
+        )
     inside = table["complete"].to_numpy()[index]
     customer = rows.customer[first.who][inside]
     at = customer.astype(np.int64), first.times(0)[inside]
@@ -122,6 +124,7 @@ def _trend_table(
     if asked.window is not None:
         undecided &= first.times(0) + asked.window > log.observed_until_us
         complete = periods.starts[1:] - 1 + asked.window <= log.observed_until_us
+        complete &= _within_the_range(asked, periods)
     customers = np.bincount(index, minlength=size)
     through = np.bincount(index[converted], minlength=size)
     low, high = wilson(through, customers)
@@ -139,6 +142,13 @@ def _trend_table(
         }
         | dict.fromkeys(DIFFERENCES, np.nan)
     )
+
+
+def _within_the_range(asked: Question, periods: Calendar) -> Bools:
+    """Which periods `start` and `end` leave whole."""
+    begun = -np.inf if asked.start is None else asked.start
+    ended = np.inf if asked.end is None else asked.end
+    return (periods.starts[:-1] >= begun) & (periods.starts[1:] - 1 <= ended)
 
 
 def _complete(table: pd.DataFrame) -> pd.Series:
@@ -269,7 +279,7 @@ def _trend_definition(asked: Question, period: str) -> dict[str, str]:
     return {
         "period": f"calendar {period} of entry, in the business's zone; a customer counts once in each period, by the first entry in it, whatever came of it and whatever `entry` says",
         "share": "customers whose attempt from that entry reached the last step ÷ customers who entered in the period; Wilson 95%",
-        "complete": "every window that opened in the period had ended by the end of data; an incomplete period may still rise",
+        "complete": "every window that opened in the period had ended by the end of data, so that its share cannot rise, and neither start nor end cuts the period",
         "comparison": "each complete period against the other complete ones together, with a variance by customer; difference and interval are of all entries. "
         "Where customers come back, p is the larger one of all entries and of entries alike in how many came before (none, 1–2, 3–6, …), and 1 where these two go apart",
     }
@@ -282,10 +292,13 @@ def _running(table: pd.DataFrame, period: str) -> str:
     )
 
 
-def _short_trend(table: pd.DataFrame, period: str) -> str:
+def _short_trend(asked: Question, table: pd.DataFrame, period: str) -> str:
     whole = table[_complete(table)]
     if whole.empty:
-        return f"No {period} is complete: every window is still open, so each share may rise."
+        cut = (asked.start, asked.end) != (None, None) and asked.window is not None
+        said = "start or end cuts it, or windows" if cut else "every window"
+        verb, them = ("are", "in each ") if cut else ("is", "")
+        return f"No {period} is complete: {them}{said} {verb} still open, so each share may rise."
     only = whole.iloc[0]
     return (
         f"One complete {period}: {percent(only['share'])} of {count_of(int(only['customers']), 'customer')} converted "

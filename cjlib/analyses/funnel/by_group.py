@@ -185,22 +185,28 @@ def compared_groups(
 def _steps(
     asked: Question, reached: np.ndarray, groups: Grouping, follow_up: FollowUp
 ) -> tuple[pd.DataFrame, Family]:
-    """Each group's share of those at the step before against that of all others; step 1 has none."""
+    """Each group's share of those at the step before against that of all others, at each step named in turn; step 1 has none."""
     size, n = reached.shape
-    before, now = reached[:, :-1], reached[:, 1:]
-    tested: ShareComparison = compare_shares(
-        f"steps by {', '.join(asked.by)}",
-        now.ravel(),
-        before.ravel(),
-        (now.sum(axis=0) - now).ravel(),
-        (before.sum(axis=0) - before).ravel(),
-        follow_up=follow_up,
-        min_n=asked.min_n,
-    )
+    before, now = reached[:, :-1].ravel(), reached[:, 1:].ravel()
+
+    def beside(others: Bools) -> ShareComparison:
+        return compare_shares(
+            f"steps by {', '.join(asked.by)}",
+            now,
+            before,
+            others @ now,
+            others @ before,
+            follow_up=follow_up,
+            min_n=asked.min_n,
+        )
+
+    step = np.tile(np.arange(n - 1), size)
+    tested = beside(~np.eye(step.size, dtype=bool) & (step[:, None] == step))
+    told, _ = named_in_turn(beside, step.size, step)
     missing = np.full((size, 1), np.nan)
     differences = {
         name: np.concatenate([missing, column.reshape(size, n - 1)], axis=1).ravel()
-        for name, column in tested.columns().items()
+        for name, column in told.columns().items()
     }
     return pd.DataFrame(groups.columns(n) | step_shares(asked, reached) | differences), tested
 

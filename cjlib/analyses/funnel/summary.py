@@ -142,7 +142,9 @@ def _most_lost(table: pd.DataFrame, asked: Question) -> str:
     of = f"{lost[top]:,} of {int(table['customers'].iloc[top]):,}"
     alike = [f"{_between(asked, step - 1)} ({lost[step - 1]:,})" for step in biggest[1:2]]
     if alike:
-        return f"most are lost {_between(asked, top)} ({of}), about as many {alike[0]}"
+        return (
+            f"most are lost {_between(asked, top)} ({of}), not significantly more than {alike[0]}"
+        )
     return f"most are lost {_between(asked, top)} ({of})"
 
 

@@ -38,7 +38,7 @@ class Measured:
 class Span:
     """The periods kept: enough for the trend, one before it, and the year before.
 
-    `complete` are those that the log covers from their start to their end. The first of a log is covered only if its first event lies on the period's first day.
+    `complete` are those that the log covers from their start to their end. The first of a log is covered only if its first event (without events: the first answer) lies on the period's first day.
     """
 
     calendar: Calendar
@@ -71,9 +71,7 @@ def span_of(log: EventLog, period: str, shown: int) -> Span:
     first = log.span_us[0]
     every = calendar(first, max(first, log.observed_until_us), period, log.zone)
     complete = every.starts[1:] - 1 <= log.observed_until_us
-    if period not in ("hour", "day"):
-        day = calendar(int(every.starts[0]), int(every.starts[0]), "day", log.zone)
-        complete[0] &= first < day.starts[1]
+    complete[0] &= every.begins_whole(first)
     # The season of the newest periods is told by those of the year before them.
     begin = max(0, len(every) - 1 - shown - max(1, A_YEAR.get(period, 0)))
     return Span(
@@ -93,6 +91,7 @@ def span_of_feedback(feedback: Feedback | None, period: str, shown: int) -> Span
     every = calendar(first, last, period, ZoneInfo(feedback.timezone if feedback else "UTC"))
     begin = max(0, len(every) - 1 - shown)
     complete = every.starts[1:] - 1 <= last
+    complete[0] &= every.begins_whole(first)
     return Span(
         Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown
     )

@@ -18,7 +18,6 @@ from cjlib.analyses.survival.count import (
     lives_of,
     lives_sql,
     lives_there,
-    silences_broken,
     span_of,
 )
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier, log_rank
@@ -35,6 +34,7 @@ from cjlib.shared.comparison import (
 from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import names_given
 from cjlib.shared.risk_comparison import LogRank, SameAge
+from cjlib.shared.silences import rhythm_in_words, warned
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -154,14 +154,13 @@ def survival(
     answer = _answer(lifetimes, min_n, definition, "customer", sql)
     if churn is not None or not isinstance(log, EventLog):
         return answer
-    broken, silences = silences_broken(log, silence)
-    told, headline = summary.of_silences(broken, silences, silence)
-    if not headline:  # where the events lie silences are not counted, and both say the same
+    rhythm = rhythm_in_words(log, silence)
+    if not rhythm:  # where the events lie silences are not counted, and both say the same
         return answer
     return replace(
         answer,
-        headline=f"{answer.headline} {headline}".strip(),
-        definition={**answer.definition, "silences": told},
+        headline=f"{answer.headline}{warned(rhythm)}",
+        definition={**answer.definition, "silences": rhythm},
     )
 
 

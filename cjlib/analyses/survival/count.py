@@ -113,16 +113,6 @@ def _first_silence(log: EventLog, inactive: int, firsts: Firsts) -> Whole:
     return _first_per_life(firsts, found["c"], found["t"], found["t"] + inactive)
 
 
-def silences_broken(log: EventLog, inactive: int) -> tuple[int, int]:
-    """How many silences of that length ended within as long again, of those that could be watched for it."""
-    source = events_sql(log, ANY, "event", "c, t", f"t <= {log.observed_until_us}")
-    found = log.engine.columns(
-        f"SELECT nc = c AND nt - t <= {2 * inactive} AS broken FROM (SELECT c, t, lead(c) OVER () AS nc, lead(t) OVER () AS nt FROM {source}) "
-        f"WHERE (nc IS NULL OR nc <> c OR nt - t >= {inactive}) AND t <= {log.observed_until_us - 2 * inactive}"
-    )["broken"]
-    return int(np.count_nonzero(found == 1)), len(found)
-
-
 def _first_per_life(firsts: Firsts, customer: Whole, times: Whole, ends: Whole) -> Whole:
     """The first end whose event stands at or after the start of the life; events are sorted by customer and time."""
     place = np.full(int(firsts.customer.max(initial=-1)) + 1, -1, dtype=np.int64)

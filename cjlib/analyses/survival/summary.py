@@ -12,7 +12,7 @@ from cjlib.analyses.findings import Direction, Finding
 from cjlib.analyses.survival.count import Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.comparison import MIN_N, others_in_words
+from cjlib.shared.comparison import others_in_words
 from cjlib.shared.risk_comparison import LogRank
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
@@ -123,19 +123,6 @@ def of_log(
         for name in log.unknown_events(step)
     ]
     return told | ({"warning": " ".join(unknown)} if unknown else {})
-
-
-def of_silences(broken: int, silences: int, length: int) -> tuple[str, str]:
-    """How often customers were back after a silence that counts as churn, and a warning where most were: such a silence is their rhythm."""
-    if not silences:
-        return "none could be watched for as long again", ""
-    told = f"{broken:,} of {silences:,} of at least {timespan(length)} were broken within as long again"
-    if silences < MIN_N or 2 * broken <= silences:
-        return told, ""
-    return (
-        told,
-        f"But {broken:,} of {silences:,} silences of {timespan(length)} were broken within as long again: it is shorter than the rhythm of many, who are no churners.",
-    )
 
 
 def of_table(duration: str, event: str, by: tuple[str, ...], unit: str) -> dict[str, str]:

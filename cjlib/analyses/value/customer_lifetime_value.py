@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -185,7 +186,8 @@ def customer_value(
         spread = _bootstrap(history, fitted, weeks, draws, seed)
         backtest = _backtest(days, last)
     table = _table(log, history, fitted, weeks, rate, bought)
-    ranked = table["expected_purchases" if fitted.spending is None else "expected_value"]
+    unpriced = fitted.spending is None or math.isnan(bought.net_share)
+    ranked = table["expected_purchases" if unpriced else "expected_value"]
     table = table.assign(
         low=spread.low * bought.net_share,
         high=spread.high * bought.net_share,
@@ -234,10 +236,12 @@ class _Bought:
 
     @cached_property
     def net_share(self) -> float:
-        """The share of what was bought that was not refunded."""
+        """The share of what was bought that was not refunded; missing where as much was refunded or more, as by refunds of purchases that the log does not hold."""
         gross = float(np.sort(self.days["value"].to_numpy()).sum())
         back = float(np.sort(self.refunds["value"].to_numpy()).sum())
-        return max(0.0, 1 + back / gross) if gross > 0 else 1.0
+        if not gross > 0:
+            return 1.0
+        return 1 + back / gross if gross + back > 0 else float("nan")
 
     def refunded(self, customers: NDArray[np.int32]) -> Floats:
         """What each customer was paid back, as a number of 0 or less."""
@@ -532,8 +536,13 @@ def _headline(
     bought: _Bought,
 ) -> str:
     worth = metrics["expected_value"]
+    why_not = (
+        "as much was paid back as was bought, or more: what they are worth is not known"
+        if math.isnan(bought.net_share)
+        else "too few had a value above 0 to say what they are worth"
+    )
     worth_words = (
-        " (too few had a value above 0 to say what they are worth)"
+        f" ({why_not})"
         if worth["value"] is None
         else f" worth {money(worth['value'])} (95% CI {money(worth['low'])} to {money(worth['high'])})"
     )
@@ -566,7 +575,12 @@ def _what_counts(log: EventLog, value: str, bought: _Bought) -> dict[str, str]:
     }
     if len(bought.refunds):
         words["refunds"] = (
-            f"{count_of(len(bought.refunds), 'event')} with a negative {value} are no purchases; they take {percent(1 - bought.net_share)} off every expected value"
+            f"{count_of(len(bought.refunds), 'event')} with a negative {value} are no purchases; they take "
+            + (
+                "off as much as was bought or more, so that no value is forecast"
+                if math.isnan(bought.net_share)
+                else f"{percent(1 - bought.net_share)} off every expected value"
+            )
         )
     return words
 

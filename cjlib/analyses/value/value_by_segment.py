@@ -114,7 +114,7 @@ def value_by(
     customers = value.table.assign(group=value.table["customer_id"].astype("str").map(groups))
     if customers["expected_value"].isna().any():
         return ValueBy.unanswered(
-            "What customers are expected to bring is not known: too few bought again for more than 0."
+            "What customers are expected to bring is not known: too few bought again for more than 0, or as much was paid back as was bought."
         )
     names: list[str | None] = sorted(customers["group"].dropna().unique().tolist())
     names += [None] if customers["group"].isna().any() else []

@@ -177,7 +177,7 @@ def trend(result: Any) -> go.Figure:
     return theme.figure(
         [*_band(closed), *_line(seen, closed)],
         caption=result.headline,
-        alt=f"A line with a band: the share that converted for each of {len(rows)} periods of entry. Hollow marks are periods whose customers are still in progress.",
+        alt=f"A line with a band: the share that converted for each of {len(rows)} periods of entry. Hollow marks are periods whose customers are still in progress, or that were asked for in part.",
         columns=TREND_COLUMNS,
         rows=[_trend_row(row) for row in rows],
         height=340,
@@ -213,7 +213,7 @@ def _trend_row(row: dict[str, Any]) -> list[Any]:
         numbers.percent(row["share"]),
         numbers.interval(row["share_low"], row["share_high"]),
         row["still_open"],
-        "yes" if row["complete"] else "no: may still rise",
+        "yes" if row["complete"] else "no",
         numbers.points(row["difference"]),
         numbers.points_interval(row["difference_low"], row["difference_high"]),
         row["p_adjusted"],
@@ -245,7 +245,7 @@ def _line(seen: list[dict[str, Any]], closed: list[dict[str, Any]]) -> list[go.S
             {"symbol": "circle", "color": blue},
         ),
         (
-            "may still rise",
+            "not complete",
             [row for row in seen if not row["complete"]],
             {"symbol": "circle-open", "color": blue},
         ),

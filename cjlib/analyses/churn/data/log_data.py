@@ -19,6 +19,7 @@ from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, did_you_mean, listed, not_a_log, not_one_of, shown
 from cjlib.shared.periods import DAY
 from cjlib.shared.repeated_answers import CustomerAnswers
+from cjlib.shared.silences import rhythm_in_words, warned
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import count_of, percent, timespan
 from cjlib.sources.feedback.table import Feedback
@@ -167,12 +168,19 @@ def _made(log: EventLog, question: Question, moments: list[int], like: Any) -> C
     source = LogSource(
         log, question, kinds, {part.snapshot.cutoff: part.snapshot for part in parts}
     )
+    rhythm = (
+        ""
+        if question.churn_event is not None
+        else rhythm_in_words(log, question.horizon, question.active_event)
+    )
     return ChurnData(
         table=table,
         headline=_headline(population, question, leaks, len(moments))
+        + warned(rhythm)
         + never(log, question)
         + beyond_the_end(log, moments[-1]),
-        definition=_definition(log, question, parts, moments, features, seen),
+        definition=_definition(log, question, parts, moments, features, seen)
+        | ({"silences": rhythm} if rhythm else {}),
         metrics={
             f"share_churned_{row['population']}": metric(
                 row["share_churned"],

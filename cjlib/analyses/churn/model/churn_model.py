@@ -21,6 +21,7 @@ from cjlib.analyses.churn.model.metrics import by_segment
 from cjlib.analyses.churn.model.model_selection import THREADS, Forecaster
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, shown
+from cjlib.shared.silences import warned
 from cjlib.show.numbers import count_of, percent, timespan
 
 FORECASTS = ["customer_id", "cutoff", "churned", "churn_probability"]
@@ -439,7 +440,8 @@ def _drift(model: ChurnModel, data: Any, matrix: NDArray[np.float64]) -> pd.Data
 def _headline(model: ChurnModel, table: pd.DataFrame, drift: pd.DataFrame) -> str:
     if not model.horizon_us:
         return f"{_alike(model, table)}{_beyond(table)}{_moved(drift)}"
-    return f"{_expected(model, table)}{_beyond(table)}{_moved(drift)}"
+    rhythm = warned(model.definition.get("silences", ""))
+    return f"{_expected(model, table)}{_beyond(table)}{_moved(drift)}{rhythm}"
 
 
 def _alike(model: ChurnModel, table: pd.DataFrame) -> str:

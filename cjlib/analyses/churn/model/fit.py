@@ -531,6 +531,7 @@ def _told(data: ChurnData, source: LogSource, untrue: Sequence[Leak]) -> dict[st
         "horizon": data.definition["horizon"],
         "population": "all: the rows of the data; active: with activity within twice the horizon before the cutoff",
         "truncation test": f"features of the newest labelled cutoff from the log cut at it: {said}",
+        **{key: data.definition[key] for key in ("silences",) if key in data.definition},
     }
 
 

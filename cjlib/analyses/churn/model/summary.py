@@ -33,6 +33,7 @@ from cjlib.analyses.churn.model.model_selection import (
 )
 from cjlib.analyses.result import Metric, metric
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.shared.silences import warned
 from cjlib.show.numbers import about, count_of, percent
 
 FEWEST_CHURNERS = 50
@@ -121,7 +122,7 @@ def headline(facts: Facts) -> str:
         *_level(facts),
         *_leaks(facts),
     ]
-    return " ".join(parts)
+    return " ".join(parts) + warned(facts.data.definition.get("silences", ""))
 
 
 def beats_baselines(facts: Facts) -> bool:
