@@ -259,6 +259,14 @@ def test_a_file_without_column_names_is_told_so(tmp_path):
         log_of(tmp_path, "u1,buy,2024-01-01 10:00\nu2,buy,2024-01-02 11:00\n")
 
 
+def test_a_blank_line_makes_no_backslash_an_escape(tmp_path):
+    row = 'ana,buy,2024-01-0{},"\\"""\n'
+    text = f"customer_id,event,timestamp,note\n{row.format(1)}\n{row.format(2)}"
+    (tmp_path / "log.csv").write_text(text, encoding="utf-8")
+    log = cj.read_events(tmp_path / "log.csv")
+    assert log.run("SELECT note FROM events")["note"].tolist() == ['\\"'] * 2
+
+
 def test_a_backslash_before_a_quote_is_a_second_quote_where_no_other_reading_fits(tmp_path):
     rows = [f'u{n},buy,2024-01-0{n},"say \\"hi\\", ok"' for n in (1, 2, 3)]
     log = log_of(tmp_path, "\n".join(["customer_id,event,timestamp,note", *rows]))

@@ -255,14 +255,14 @@ def _has_backslashes(start: str, delimiter: str) -> bool:
     if '\\"' not in start:
         return False
     plain = Layout([], delimiter, 0)
-    return _misfits(start, replace(plain, escaped=True)) < _misfits(start, plain)
+    return _whole_rows(start, replace(plain, escaped=True)) > _whole_rows(start, plain)
 
 
-def _misfits(text: str, layout: Layout) -> int:
-    rows = list(_records(io.StringIO(text, newline=""), layout, []))
-    widths = Counter(len(row) for row in rows if not isinstance(row, str))
-    usual = max(widths, key=lambda width: widths[width], default=0)
-    return sum(isinstance(row, str) or len(row) != usual for row in rows)
+def _whole_rows(text: str, layout: Layout) -> int:
+    """How many rows are as wide as most; blank lines are none."""
+    rows = _records(io.StringIO(text, newline=""), layout, [])
+    widths = Counter(len(row) for row in rows if row and not isinstance(row, str))
+    return max(widths.values(), default=0)
 
 
 def _first_rows(start: str, delimiter: str, whole: bool) -> list[list[str]]:
