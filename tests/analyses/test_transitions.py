@@ -324,3 +324,24 @@ def test_the_most_common_move_path_and_return_share_their_place_with_those_as_co
     paths = cj.paths(log)
     assert "most common path is a → b → a (others are as common): 50.0%" in paths.headline
     assert "most often to a (others are as common): 100.0%" in paths.loops().headline
+
+
+def test_the_share_of_repeats_has_an_interval_by_customers():
+    """It had none: its old one took the moves of one customer for moves of many. Here some always repeat and some never do."""
+    minutes = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(np.arange(21), unit="min")
+    frame = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "customer_id": f"c{who}",
+                    "event": ["a"] * 21 if who % 2 else ["a", "b"] * 10 + ["a"],
+                    "timestamp": minutes,
+                }
+            )
+            for who in range(40)
+        ]
+    )
+    share = cj.transitions(cj.read_events(frame)).metrics["share_of_repeats"]
+    assert (share["value"], share["n"]) == (0.5, 800)
+    # All moves of a customer are alike: as sure as 40 customers, not as 800 moves.
+    assert (share["low"], share["high"]) == pytest.approx((0.35, 0.65), abs=0.01)
