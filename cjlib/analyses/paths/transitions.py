@@ -19,6 +19,7 @@ from cjlib.analyses.sequence_summary import (
     free_mark,
     gap_in_words,
     gap_of,
+    of_few,
     reserved_names,
     ties_in_words,
     time_resolution,
@@ -295,6 +296,11 @@ def _headline(table: pd.DataFrame, by: tuple[str, ...], customers: int) -> str:
     if leaving < MIN_N:
         moves = count_of(int(inner["count"].sum()), "move")
         return f"{moves} of {count_of(customers, 'customer')}: too few to name the most common ({row['source']} is left fewer than {MIN_N} times)."
+    if row["customers"] < MIN_N:
+        return (
+            f"{count_of(int(inner['count'].sum()), 'move')} of {count_of(customers, 'customer')}; the most common, from {row['source']} to {row['target']}, is of "
+            f"{of_few(row['customers'])}."
+        )
     target = "itself" if row["source"] == row["target"] else row["target"]
     alike = as_common(inner["count"])
     group = "".join(
