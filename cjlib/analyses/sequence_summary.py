@@ -24,7 +24,7 @@ def as_common(counts: pd.Series) -> str:
 
 
 def of_few(customers: int) -> str:
-    """What is said of the commonest where too few customers make it, such as a robot that visits all day."""
+    """What is said of what comes most often where few customers do it, such as a robot that visits all day."""
     return f"{count_of(customers, 'customer')} alone: fewer than {MIN_N}, too few to call it common"
 
 
