@@ -182,8 +182,10 @@ def _changed(table: pd.DataFrame, changes: Mapping[str, float]) -> list[str]:
         if name in changes:
             more = "more" if changes[name] >= 0 else "fewer"
             size = f"{abs(100 * changes[name]):.1f}"
-            now, future = table.loc[place, ["share_of_previous", "share_future"]]
-            room = f"{abs(100 * (future - now)):.1f}" if place and pd.notna(now) else size
+            now, future = (
+                float(table[column].iloc[place]) for column in ("share_of_previous", "share_future")
+            )
+            room = f"{abs(100 * (future - now)):.1f}" if place and not np.isnan(now) else size
             asked = f" (asked were {size})" if room != size else ""
             told.append(
                 f"{room} points {more}{asked} went on from {stages[place - 1]} to {name}"
