@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from cjlib.analyses.result import Metric
+from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.durations import MICROSECONDS
 from cjlib.sources.log.event_log import EventLog
@@ -20,6 +21,11 @@ ENOUGH = 30
 def as_common(counts: pd.Series) -> str:
     """What a sentence about the most common adds where another is as common."""
     return " (others are as common)" if (counts == counts.max()).sum() > 1 else ""
+
+
+def of_few(customers: int) -> str:
+    """What is said of what comes most often where few customers do it, such as a robot that visits all day."""
+    return f"{count_of(customers, 'customer')} alone: fewer than {MIN_N}, too few to call it common"
 
 
 def share_words(one: Metric) -> str:

@@ -105,17 +105,22 @@ class CustomerAnswers:
         quantile = float(stdtrit(self.customers - 1, 0.975))
         return self.n / max(effect, 1.0) * (Z95 / quantile) ** 2
 
-    @cached_property
-    def mean_interval(self) -> tuple[float, float]:
-        """The 95% t interval of the mean; missing below two customers."""
-        if self.single:
-            return mean_interval(np.sort(self.value))
-        if self.customers < 2:
+    def mean_interval(self, scale: tuple[float, float]) -> tuple[float, float]:
+        """The 95% t interval of the mean within the scale of the answers; missing below two customers, and where all answers are alike: they say nothing of how far others lie apart."""
+        if self.customers < 2 or np.ptp(self.value) == 0:
             return float("nan"), float("nan")
-        from scipy.special import stdtrit
+        if self.single:
+            low, high = mean_interval(np.sort(self.value))
+        else:
+            from scipy.special import stdtrit
 
-        half = float(stdtrit(self.customers - 1, 0.975)) * float(np.sqrt(self.variance()))
-        return self.mean - half, self.mean + half
+            half = float(stdtrit(self.customers - 1, 0.975)) * float(np.sqrt(self.variance()))
+            low, high = self.mean - half, self.mean + half
+        return max(low, scale[0]), min(high, scale[1])
+
+
+OF_TEXTS = (-1.0, 1.0)
+"""The scale of what texts are scored on: −1 negative, 1 positive."""
 
 
 def difference_error(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:

@@ -482,3 +482,12 @@ def test_credit_that_may_differ_by_chance_is_not_called_as_much():
     assert found.headline.startswith(
         "No channel leads significantly: ad gets 60.0% and mail 40.0% of 60 conversions"
     )
+
+
+def test_an_only_channel_does_not_get_the_most_credit(toy_log):
+    """One channel "gets the most credit: 100.0% (95% CI 100.0–100.0%)", though nothing else could get any."""
+    log = toy_log(" | ".join(f"k{n}: t@0h(ads) buy@1h" for n in range(40)) + " | z: buy@0h")
+    assert cj.attribution(log, conversion="buy").headline == (
+        "ads is the only channel: 40 conversions of 41 had a touch of it, and there is no other to compare it with. "
+        "1 conversion had no touch. Association, not causation."
+    )

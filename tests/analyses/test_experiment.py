@@ -485,3 +485,13 @@ def test_a_measure_that_everybody_reaches_is_not_called_zero():
         log_of(rows), measures=[cj.Measure("value", "buy", kind="ratio", value="value")], **options
     )
     assert "0 today" not in alike.headline
+
+
+def test_a_day_on_which_nobody_did_anything_has_no_interval_of_no_width():
+    """A seventh day on which nobody bought added "0 (0 to 0)" in either arm: as if nobody ever could."""
+    rows = exposed("old", 40) + exposed("new", 40) + bought("old", 10) + bought("new", 20)
+    revenue = cj.Measure("revenue", event="buy", kind="sum", value="value", role="decision")
+    days = read(log_of(rows), [revenue]).novelty.set_index("days")
+    assert days.loc[1.0, ["low", "high"]].notna().all()
+    assert days.loc[7.0, "difference"] == 0
+    assert days.loc[7.0, ["low", "high"]].isna().all()

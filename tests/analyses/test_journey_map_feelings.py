@@ -356,6 +356,10 @@ def test_a_share_cannot_leave_nought_and_one_and_this_is_said():
     assert held.table["share_future"].tolist()[1] == 1.0
     assert held.clipped == ("Buy",)
     assert "The share of Buy was kept within 0 and 1." in held.headline
+    # The condition is what can be, not what was asked: of 60% no 90 points more can go on.
+    assert held.headline.startswith(
+        "If 40.0 points more (asked were 90.0) went on from Look to Buy: "
+    )
     assert lossy(40).simulate({"Look": 0.5}).table["customers_future"].tolist()[0] == 150
 
 

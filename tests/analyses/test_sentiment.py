@@ -720,3 +720,17 @@ def test_corrected_scores_still_find_the_segment_that_is_less_happy():
     few = learnt(np.random.default_rng(0))
     few.loc[(few["segment"] == "B") & (np.arange(len(few)) % 10 > 0), "rating"] = np.nan
     assert against_others(few, 30)[0]["segment"].tolist() == ["A", "C", "D", "E"]
+
+
+def test_the_interval_of_a_mean_score_stays_on_its_scale_and_is_none_where_all_are_alike():
+    """One customer with most of the texts gave "−0.81 (95% CI −1.07 to −0.55; −1 negative, 1 positive)"; texts all alike "+0.83 to +0.83"."""
+    good, bad = "I love this, great and easy", "This is terrible, slow and broken"
+    texts = [good] * 15 + [bad] * 60 + [bad] * 300
+    who = [*(f"c{one}" for one in range(75)), *["grump"] * 300]
+    heard = pd.DataFrame({"timestamp": "2025-01-01", "customer_id": who, "text": texts})
+    heard["timestamp"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.arange(375), unit="h")
+    row = cj.sentiment(cj.read_feedback(heard)).table.iloc[0]
+    assert -1 <= row["mean_low"] < row["mean_score"] < row["mean_high"]
+    alike = cj.sentiment(cj.read_feedback(heard.assign(text=good)))
+    assert alike.table["mean_low"].isna().all()
+    assert "(all alike, so no interval; −1 negative, 1 positive)" in alike.headline

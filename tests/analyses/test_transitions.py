@@ -324,3 +324,40 @@ def test_the_most_common_move_path_and_return_share_their_place_with_those_as_co
     paths = cj.paths(log)
     assert "most common path is a → b → a (others are as common): 50.0%" in paths.headline
     assert "most often to a (others are as common): 100.0%" in paths.loops().headline
+
+
+def test_the_share_of_repeats_has_an_interval_by_customers():
+    """It had none: its old one took the moves of one customer for moves of many. Here some always repeat and some never do."""
+    minutes = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(np.arange(21), unit="min")
+    frame = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "customer_id": f"c{who}",
+                    "event": ["a"] * 21 if who % 2 else ["a", "b"] * 10 + ["a"],
+                    "timestamp": minutes,
+                }
+            )
+            for who in range(40)
+        ]
+    )
+    share = cj.transitions(cj.read_events(frame)).metrics["share_of_repeats"]
+    assert (share["value"], share["n"]) == (0.5, 800)
+    # All moves of a customer are alike: as sure as 40 customers, not as 800 moves.
+    assert (share["low"], share["high"]) == pytest.approx((0.35, 0.65), abs=0.01)
+
+
+def test_what_one_customer_does_all_day_is_not_called_common():
+    """A robot that visits all day made "the most common move" of a shop: 19,999 times by 1 customer."""
+    text = [f"c{one}: visit@0min cart@1min" for one in range(50)]
+    bot = "bot: " + " ".join(f"{'visit' if step % 2 else 'look'}@{step}min" for step in range(900))
+    log = cj.read_events(toy_events(" | ".join([*text, bot])))
+    assert cj.transitions(log).headline == (
+        "949 moves of 51 customers; the most common, from look to visit, is of 1 customer alone: fewer than 30, too few to call it common."
+    )
+    many = "bot: " + " ".join(
+        f"visit@{hour}h faq@{hour * 60 + 1}min visit@{hour * 60 + 2}min" for hour in range(100)
+    )
+    paths = cj.paths(cj.read_events(toy_events(" | ".join([*text, many]))))
+    assert "; the most common, visit → faq → visit, is of 1 customer alone" in paths.headline
+    assert "the most frequent return, to visit, is of 1 customer alone" in paths.loops().headline

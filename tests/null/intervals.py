@@ -268,7 +268,9 @@ def sentiment(texts: int) -> Callable[[np.random.Generator, int], Bounds]:
         scores = cj.score_texts(list(_TEXTS)).table["score"].to_numpy(dtype=float)
         drawn = scores[rng.choice(3, (samples, texts), p=_SHARES)]
         everybody = np.arange(texts)
-        held = [CustomerAnswers.of(each, everybody).mean_interval for each in drawn]
+        held = [
+            CustomerAnswers.of(each, everybody).mean_interval((-np.inf, np.inf)) for each in drawn
+        ]
         low, high = np.array(held).T
         return low - scores @ _SHARES, high - scores @ _SHARES
 

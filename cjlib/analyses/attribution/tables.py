@@ -206,9 +206,14 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
         if journeys.untouched.size
         else ""
     )
+    if len(ranked) == 1:
+        return (
+            f"{best['channel']} is the only channel: {count_of(total - journeys.untouched.size, 'conversion')} of {total:,} had a touch of it, "
+            f"and there is no other to compare it with.{untouched} {NO_CAUSE}"
+        )
     low, high = best["share_of_conversions_low"], best["share_of_conversions_high"]
-    within = "" if np.isnan(low) else f" ({confidence(low, high)})"
-    if len(ranked) > 1 and not np.isnan(lead_error):
+    within = "" if not low < high else f" ({confidence(low, high)})"
+    if not np.isnan(lead_error):
         lead = best["share_of_conversions"] - ranked["share_of_conversions"].iloc[1]
         # Without a lead both shares would vary by what they are together: a lead that is large by chance varies less.
         if two_sided(lead, float(np.hypot(lead_error, lead / np.sqrt(total)))) >= CLAIM:

@@ -268,10 +268,11 @@ def _beyond_rounding(variance: float, value: float) -> float:
 
 
 def _difference(control: _Side, treated: _Side) -> dict[str, float]:
-    """Welch's z test with its interval, and the ratio with the interval of its logarithm."""
+    """Welch's z test with its interval, and the ratio with the interval of its logarithm; no interval where nobody differs: that says nothing of how far others lie apart."""
     difference = treated.value - control.value
     error = math.sqrt(control.variance / control.n + treated.variance / treated.n)
     parts = [_over(side.variance / side.n, side.value * side.value) for side in (control, treated)]
+    half = QUANTILE * error if error > 0 else math.nan
     # Of a loss there is no percentage: it would call a larger one an increase.
     ratio = _over(treated.value, control.value) if control.value > 0 else math.nan
     factor = math.exp(min(QUANTILE * math.sqrt(sum(parts)), MOST_EXPONENT)) if sum(parts) >= 0 else math.nan  # fmt: skip
@@ -279,8 +280,8 @@ def _difference(control: _Side, treated: _Side) -> dict[str, float]:
         "control_value": control.value,
         "value": treated.value,
         "difference": difference,
-        "low": difference - QUANTILE * error,
-        "high": difference + QUANTILE * error,
+        "low": difference - half,
+        "high": difference + half,
         "p_value": float(2 * ndtr(-abs(difference) / error)) if error > 0 else math.nan,
         "relative": ratio - 1,
         "relative_low": ratio / factor - 1 if ratio > 0 else math.nan,

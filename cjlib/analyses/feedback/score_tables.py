@@ -16,7 +16,7 @@ from cjlib.analyses.feedback.quotes import QUOTES, representative, text_vectors
 from cjlib.analyses.feedback.score_texts import ratings_as_labels, scored_feedback
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.shared.comparison import MIN_N
-from cjlib.shared.repeated_answers import CustomerAnswers, Ints, Prior, customer_codes
+from cjlib.shared.repeated_answers import OF_TEXTS, CustomerAnswers, Ints, Prior, customer_codes
 from cjlib.shared.repeated_rows import share_interval
 from cjlib.shared.stats import Z95, Floats, wilson
 from cjlib.sources.feedback.table import SCORES, Feedback
@@ -130,7 +130,7 @@ def segment_row(group: pd.DataFrame, scale: Scale, min_n: int) -> dict[str, Any]
     good, bad = scale.ends(answers)
     value, low, high = _interval(own, answers, scale)
     means = customer_answers(group, "answer")
-    mean_low, mean_high = means.mean_interval
+    mean_low, mean_high = means.mean_interval(scale.bounds)
     counts = dict(zip(scale.names, (good, n - good - bad, bad), strict=True))
     figures = {
         "value": value,
@@ -316,7 +316,7 @@ def _text_row(segment: str, rows: pd.DataFrame) -> dict[str, object]:
     answers = CustomerAnswers.of(
         rows["score"].to_numpy(dtype=float), rows["customer"].to_numpy(dtype=np.int64)
     )
-    low, high = answers.mean_interval
+    low, high = answers.mean_interval(OF_TEXTS)
     return {
         "segment": segment,
         "n_text": answers.n,

@@ -38,7 +38,7 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import DataError, listed, shown
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N, others_in_words
-from cjlib.show.numbers import about, capitalised, confidence, count_of, signed
+from cjlib.show.numbers import about, capitalised, confidence, count_of, missing, signed
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
@@ -208,9 +208,13 @@ def _headline(
 ) -> str:
     counts = counts_in_words(scored.table["status"].value_counts())
     if whole["method"] == "model_index" or not audited:
-        bounds = f"{signed(whole['mean_low'], 2)} to {signed(whole['mean_high'], 2)}"
+        bounds = (
+            "all alike, so no interval"
+            if missing(whole["mean_low"])
+            else f"95% CI {signed(whole['mean_low'], 2)} to {signed(whole['mean_high'], 2)}"
+        )
         return (
-            f"{_lowest(claimed)}The mean score of all texts is {signed(whole['mean_score'], 2)} (95% CI {bounds}; −1 negative, 1 positive), "
+            f"{_lowest(claimed)}The mean score of all texts is {signed(whole['mean_score'], 2)} ({bounds}; −1 negative, 1 positive), "
             f"an index, not a share: read its direction, not its height; {counts}. {capitalised(quality_in_words(scored.measured))}."
         )
     interval = f"{confidence(whole['low'], whole['high'])}, {whole['n_audited']:,} texts labelled by people"

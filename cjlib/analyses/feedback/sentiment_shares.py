@@ -32,7 +32,7 @@ from cjlib.shared.comparison import (
     not_compared_with,
 )
 from cjlib.shared.periods import check_period
-from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes, error_of_equals
+from cjlib.shared.repeated_answers import OF_TEXTS, CustomerAnswers, customer_codes, error_of_equals
 from cjlib.shared.stats import Z95, Floats, share, wilson
 from cjlib.sources.feedback.table import Feedback
 
@@ -123,7 +123,7 @@ def share_of(group: pd.DataFrame, min_n: int) -> dict[str, Any]:
     scored = group[group["status"] == "scored"]
     scores = text_answers(scored)
     estimate, method, audited = _share(scored)
-    low, high = scores.mean_interval
+    low, high = scores.mean_interval(OF_TEXTS)
     return {
         "n": len(group),
         "n_scored": len(scored),

@@ -290,16 +290,21 @@ def _score(old: Record, new: Record, name: str) -> Cell:
     """A score with its interval, which knows which answers are of one customer."""
     before, after = _number(old[name]), _number(new[name])
     n = [int(np.nan_to_num(_number(row[MEANS[name]]))) for row in (old, new)]
-    errors = [
-        (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95)
-        for row in (old, new)
-    ]
+    errors = [_error(row, name) for row in (old, new)]
     change, error = after - before, math.hypot(*errors)
     if math.isnan(error) or error == 0:
         return Cell(before, after, n[0], n[1])
     p_value = two_sided(change, error_of_equals(errors, n))
     half = Z95 * error
     return Cell(before, after, n[0], n[1], change - half, change + half, p_value)
+
+
+def _error(row: Record, name: str) -> float:
+    """The standard error that an interval tells of; one that an end of the scale cuts is as wide on its other side."""
+    value, low, high = (_number(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
+    if name == "mean_score":
+        return max(high - value, value - low) / Z95
+    return (high - low) / (2 * Z95)
 
 
 def _median(before: np.ndarray, after: np.ndarray) -> Cell:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv, ndtr
 
 from cjlib.shared.comparison import CLAIM, MIN_N
-from cjlib.shared.repeated_answers import error_of_equals
+from cjlib.shared.repeated_answers import OF_TEXTS, error_of_equals
 
 Floats = NDArray[np.float64]
 STEP = 0.1
@@ -105,15 +105,15 @@ class Clustered:
 
     @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95% t intervals of the means."""
+        """95% t intervals of the means within the scale of texts; missing below two customers, and where all answers are alike."""
         from scipy.special import stdtrit
 
         with np.errstate(invalid="ignore"):
             half = stdtrit(np.maximum(self.people - 1, 1), 0.975) * np.sqrt(
                 np.diag(self.covariance)
             )
-        half = np.where(self.people > 1, half, np.nan)
-        return self.mean - half, self.mean + half
+        half = np.where((self.people > 1) & (half > 1e-12), half, np.nan)
+        return np.maximum(self.mean - half, OF_TEXTS[0]), np.minimum(self.mean + half, OF_TEXTS[1])
 
     def row(self, place: int) -> tuple[int, int, float, float, float]:
         """Answers, customers, mean and its interval at one place."""

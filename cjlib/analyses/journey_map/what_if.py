@@ -11,7 +11,7 @@ import pandas as pd
 from cjlib.analyses.journey_map.inputs import Source, mean_after
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, not_one_of, shown
-from cjlib.show.numbers import money
+from cjlib.show.numbers import money, signed
 
 DRAWS = 10_000
 LABEL = "arithmetic, not forecast: assumes that those added behave like those there"
@@ -169,21 +169,26 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
     )
     cut = f" The share of {', '.join(clipped)} was kept within 0 and 1." if clipped else ""
     return (
-        f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95% CI {last['extra_customers_low']:+,.0f} to "
-        f"{last['extra_customers_high']:+,.0f}){worth}. A scenario, not a forecast.{cut}"
+        f"If {said}: {signed(last['extra_customers'])} customers in {last['stage']} (95% CI {signed(last['extra_customers_low'])} to "
+        f"{signed(last['extra_customers_high'])}){worth}. A scenario, not a forecast.{cut}"
     )
 
 
 def _changed(table: pd.DataFrame, changes: Mapping[str, float]) -> list[str]:
-    """What changes, in the order of the stages: "5.0 points more went on from Look to Buy"."""
+    """What changes, in the order of the stages: "5.0 points more went on from Look to Buy"; where a share has no room for it, what it has room for."""
     stages = list(table["stage"])
     told = []
     for place, name in enumerate(stages):
         if name in changes:
             more = "more" if changes[name] >= 0 else "fewer"
             size = f"{abs(100 * changes[name]):.1f}"
+            now, future = (
+                float(table[column].iloc[place]) for column in ("share_of_previous", "share_future")
+            )
+            room = f"{abs(100 * (future - now)):.1f}" if place and not np.isnan(now) else size
+            asked = f" (asked were {size})" if room != size else ""
             told.append(
-                f"{size} points {more} went on from {stages[place - 1]} to {name}"
+                f"{room} points {more}{asked} went on from {stages[place - 1]} to {name}"
                 if place
                 else f"{size}% {more} customers entered {name}"
             )

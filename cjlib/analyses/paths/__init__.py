@@ -30,6 +30,7 @@ from cjlib.analyses.sequence_summary import (
     free_mark,
     gap_in_words,
     gap_of,
+    of_few,
     reserved_names,
     share_words,
     ties_in_words,
@@ -256,6 +257,8 @@ def _headline(
     if n < MIN_N:
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
     row = sequences.iloc[0]
+    if row["customers"] < MIN_N:
+        return f"{base}; the most common, {row['path']}, is of {of_few(row['customers'])}."
     cut = f" by its first {max_steps} steps" if whole.longer and max_steps else ""
     alike = as_common(sequences["paths"])
     return (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.paths.path_set import PathSet
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.sequence_summary import as_common, share_words
+from cjlib.analyses.sequence_summary import as_common, of_few, share_words
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
@@ -86,6 +86,11 @@ def _headline(table: pd.DataFrame, looped: Metric, n: int) -> str:
         return f"None of {count_of(n, 'path')} returns to an event it had left."
     first = table.iloc[0]
     alike = as_common(table["paths"])
+    if first["customers"] < MIN_N:
+        return (
+            f"{share_words(looped)} of {count_of(n, 'path')} return to an event they had left; the most frequent return, to {first['event']}, is of "
+            f"{of_few(first['customers'])}."
+        )
     return (
         f"{share_words(looped)} of {count_of(n, 'path')} return to an event they had left, most often to {first['event']}{alike}: "
         f"{percent(first['share_of_paths_with_event'])} of the paths that reach it come back to it."

@@ -28,12 +28,13 @@ REPEATED = {"leavers": "first_of_source", "squares": "times", "products": "times
 
 @dataclass(frozen=True)
 class Around:
-    """What a definition says beside the pairs: events in all, those that share an instant, customers, stretches."""
+    """What a definition says beside the pairs: events in all, those that share an instant, customers, stretches; and how alike the moves of a customer are in whether they repeat the event."""
 
     events: int
     tied: int
     customers: int
     stretches: int
+    repeats: RowsOfCustomers
 
 
 def words_there(log: Log) -> dict[str, str]:
@@ -133,7 +134,31 @@ def pairs_there(
             _tied(log),
             log.n_customers,
             int(found.loc[found["source"].isna(), "counted"].sum()),
+            _repeats(log, gap),
         ),
+    )
+
+
+def _repeats(log: Log, gap: int | None) -> RowsOfCustomers:
+    """Of the moves of each customer those that repeat the event."""
+    inside = "OVER (PARTITION BY customer_id, session ORDER BY n)"
+    sums = {"squares": "y * y", "products": "y * moves", "base_squares": "moves * moves"}
+    summed = "".join(
+        f"CAST(COALESCE(SUM({sum_of}), 0) AS BIGINT) AS {name}, " for name, sum_of in sums.items()
+    )
+    found = log.run(
+        f"{sessions_sql(log, gap)}, neighbours AS (\n"
+        f"  SELECT customer_id, event, LEAD(event) {inside} AS following FROM visits\n"
+        "), held AS (\n"
+        "  SELECT customer_id, COUNT(*) AS moves, SUM(CASE WHEN event = following THEN 1 ELSE 0 END) AS y\n"
+        "  FROM neighbours WHERE following IS NOT NULL GROUP BY customer_id\n"
+        f") SELECT {summed}CAST(COALESCE(SUM(moves), 0) AS BIGINT) AS base, COUNT(*) AS customers FROM held"
+    )
+    return RowsOfCustomers(
+        *(
+            found[name].to_numpy(dtype="int64")
+            for name in ("squares", "products", "base_squares", "base", "customers")
+        )
     )
 
 

@@ -19,6 +19,7 @@ from cjlib.analyses.sequence_summary import (
     free_mark,
     gap_in_words,
     gap_of,
+    of_few,
     reserved_names,
     ties_in_words,
     time_resolution,
@@ -119,7 +120,7 @@ def transitions(
         _pairs, pairs_there, gap, names_given(by, "by", COLUMNS)
     )
     table = _sorted([*names, start, end], grouping, pairs, alike)
-    metrics = _metrics(table, around.stretches, around.customers)
+    metrics = _metrics(table, around)
     definition = {
         "unit": "the pair of neighbouring events; customers beside it",
         "repeats": "kept: an event after itself is a transition",
@@ -156,6 +157,14 @@ def _by_in_words(grouping: CustomerGroups | None) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Alike:
+    """How alike the pairs of a customer are: each among those of its source, and among all moves those that repeat the event."""
+
+    pairs: RowsWithinBases
+    repeats: RowsWithinBases
+
+
 def _pairs(
     log: EventLog, gap: int | None, by: tuple[str, ...]
 ) -> tuple[CustomerGroups | None, Pairs, RowsOfCustomers, Around]:
@@ -163,21 +172,27 @@ def _pairs(
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
     alike, every = RowsWithinBases(names + 2), -(-log.n_events // MEASURED)
+    repeats = RowsWithinBases(2)
     events = tied = customers = stretches = 0
     for number, rows in enumerate(whole_customers(log)):
         customer, time, event = rows["customer"], rows["time"], rows["event"]
         group = grouping.of[customer] if grouping else np.zeros(1, dtype=np.int64)
         begins = np.append(True, customer[1:] != customer[:-1])
-        look = None if number % every else alike
+        look = None if number % every else Alike(alike, repeats)
         stretches += _add((counted, look), (customer, time, event, group), gap, names, begins)
         tied += tied_events(customer, time)
         events, customers = events + customer.size, customers + int(np.count_nonzero(begins))
     pairs = counted.pairs()
-    return grouping, pairs, alike.of(pairs.keys), Around(events, tied, customers, stretches)
+    return (
+        grouping,
+        pairs,
+        alike.of(pairs.keys),
+        Around(events, tied, customers, stretches, repeats.of(np.ones(1, dtype=np.int64))),
+    )
 
 
 def _add(
-    counted: tuple[Tally, RowsWithinBases | None],
+    counted: tuple[Tally, Alike | None],
     rows: tuple[Codes, Ints, Codes, Ints],
     gap: int | None,
     names: int,
@@ -202,7 +217,9 @@ def _add(
     pairs.add(key, who, microseconds)
     pairs.add(from_start, who[first])
     if alike is not None:
-        alike.add(np.append(key, from_start), np.append(who, who[first]))
+        alike.pairs.add(np.append(key, from_start), np.append(who, who[first]))
+        moves = np.flatnonzero(~last)
+        alike.repeats.add((event[moves] == event[moves + 1]).astype(np.int64), who[moves])
     return first.size
 
 
@@ -240,10 +257,12 @@ def _sorted(
     return pd.DataFrame(columns)
 
 
-def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, Metric]:
+def _metrics(table: pd.DataFrame, around: Around) -> dict[str, Metric]:
+    customers = around.customers
     inner = table.loc[~_at_ends(table)]
     pairs = int(inner["count"].sum())
     repeats = int(inner.loc[inner["source"] == inner["target"], "count"].sum())
+    low, high = (float(bound[0]) for bound in around.repeats.interval([repeats], [pairs]))
     return {
         "transitions": metric(pairs, n=customers, label="Moves", unit="number"),
         "distinct_transitions": metric(
@@ -252,9 +271,11 @@ def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, M
             label="Different moves",
             unit="number",
         ),
-        "stretches": metric(stretches, n=customers, label="Histories", unit="number"),
+        "stretches": metric(around.stretches, n=customers, label="Histories", unit="number"),
         "share_of_repeats": metric(
             repeats / pairs if pairs else float("nan"),
+            low,
+            high,
             n=pairs,
             label="Repeats of the same event",
             unit="share",
@@ -275,6 +296,11 @@ def _headline(table: pd.DataFrame, by: tuple[str, ...], customers: int) -> str:
     if leaving < MIN_N:
         moves = count_of(int(inner["count"].sum()), "move")
         return f"{moves} of {count_of(customers, 'customer')}: too few to name the most common ({row['source']} is left fewer than {MIN_N} times)."
+    if row["customers"] < MIN_N:
+        return (
+            f"{count_of(int(inner['count'].sum()), 'move')} of {count_of(customers, 'customer')}; the most common, from {row['source']} to {row['target']}, is of "
+            f"{of_few(row['customers'])}."
+        )
     target = "itself" if row["source"] == row["target"] else row["target"]
     alike = as_common(inner["count"])
     group = "".join(
