@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,7 +81,7 @@ def test_a_step_recorded_throughout_is_compared_as_before(shop):
 
 
 def test_the_period_before_is_not_compared_where_a_step_was_not_recorded(shop):
-    asked = {"window": "14D", "start": "2025-05-01", "end": "2025-06-30"}
+    asked: dict[str, Any] = {"window": "14D", "start": "2025-05-01", "end": "2025-06-30"}
     steps = ["visit", "buy"]
     change = cj.funnel(
         log_of(without(shop, "buy", 120, DAYS)), steps, **asked
