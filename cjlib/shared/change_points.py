@@ -72,7 +72,7 @@ class LevelShifts:
     def words(self) -> str:
         """For a definition."""
         return (
-            f"{count_of(self.tests, 'series')} searched for {self.name}, p multiplied by their number; "
+            f"{count_of(self.tests, 'series', 'series')} searched for {self.name}, p multiplied by their number; "
             f"at least {FEWEST_PERIODS} periods; autocorrelation and season are normal variation"
         )
 

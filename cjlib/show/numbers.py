@@ -228,6 +228,11 @@ def count_of(count: float | None, one: str, many: str | None = None) -> str:
     return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"
 
 
+def ranks(low: int, high: int) -> str:
+    """`rank 2–4`; `rank 1` where both bounds are the same."""
+    return f"rank {low}" if low == high else f"rank {low}–{high}"
+
+
 def short(text: object, most: int = 28) -> str:
     """The text in at most so many characters, cut with `…`; never between a letter and its accent or within a joined emoji."""
     whole = str(text)

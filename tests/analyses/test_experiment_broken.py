@@ -21,6 +21,7 @@ def test_nobody_in_an_arm_converts():
     assert np.isfinite(row[["difference_low", "always_low", "p_value"]].to_numpy(float)).all()
     nobody = read(log_of(exposed("old", 200) + exposed("new", 200) + bought("elsewhere", 1)))
     assert nobody.table["verdict"].tolist() == ["no difference shown"]
+    assert nobody.headline.startswith("No difference of “new” from control is shown: ")
     money = read(log_of(rows), measures=[CONVERSION, REVENUE])
     assert money.table["verdict"].tolist() == ["better", "better"]
 

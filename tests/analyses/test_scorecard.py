@@ -677,3 +677,26 @@ def test_a_count_of_none_is_judged_like_any_other():
     assert not band_of(seldom, np.ones(30, dtype=bool)).flagged.any()
     none = band_of(Counts(np.zeros(12, dtype=np.int64)), np.ones(12, dtype=bool))
     assert none.constant
+
+
+def test_a_share_of_which_nobody_is_left_is_told_not_passed_over():
+    """A step that stopped being recorded left its share missing, and the headline said "No KPI changed significantly"."""
+    rows = [
+        f"c{day}_{one}: visit@{day * 24 + one % 20}h buy@{day * 24 + 21}h"
+        for day in range(9)
+        for one in range(40)
+    ]
+    events = toy_events(" | ".join(rows))
+    last = events["timestamp"].dt.floor("D").max()
+    until = str(last.date())
+
+    def headline(frame: pd.DataFrame) -> str:
+        return cj.scorecard(a_journey(), cj.read_events(frame, observed_until=until)).headline
+
+    kept = events[(events["event"] != "visit") | (events["timestamp"] < last)]
+    before = last - pd.Timedelta(days=1)
+    assert (
+        f"cannot be told of {last:%Y-%m-%d}: nobody is in the base, at least 40 were in {before:%Y-%m-%d}"
+        in headline(kept)
+    )
+    assert "cannot be told" not in headline(events)

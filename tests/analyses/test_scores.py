@@ -427,3 +427,14 @@ def test_equal_segments_have_no_range_and_shared_ends_no_name():
     assert cj.nps(cj.read_feedback(better), by="shop").headline.endswith(
         "; from 0 (2 segments) to +100 (a, n = 40)."
     )
+
+
+def test_several_series_are_called_series():
+    """The definition said "2 seriess searched for levels"."""
+    days = pd.date_range("2024-01-01", periods=600, freq="12h", tz="UTC")
+    frame = pd.DataFrame(
+        {"customer_id": [f"c{k}" for k in range(600)], "timestamp": days, "nps": 9, "stage": "A"}
+    )
+    frame.loc[::2, "stage"] = "B"
+    found = cj.nps(cj.read_feedback(frame), by="stage", period="month")
+    assert "2 series searched for levels of nps" in found.definition["tests"]

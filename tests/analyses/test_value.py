@@ -451,3 +451,22 @@ def test_where_as_much_was_paid_back_as_was_bought_no_value_is_forecast():
     assert value.metrics["expected_value"]["value"] is None
     assert value.table["expected_value"].isna().all()
     assert value.table["decile"].between(1, 10).all()
+
+
+def test_what_customers_pay_has_no_lower_end_below_0_though_one_pays_most():
+    """Where one customer paid most: "worth 233,929 (95% CI −43,701 to 636,428)"."""
+    rng = np.random.default_rng(3)
+    days = np.cumsum(rng.exponential(25, (60, 8)), axis=1)
+    amount = rng.lognormal(3, 0.5, days.shape)
+    amount[7] *= 1_000
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat([f"c{place}" for place in range(60)], 8),
+            "event": "order",
+            "timestamp": pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(days.ravel(), "D"),
+            "value": amount.ravel(),
+        }
+    )
+    log = cj.read_events(frame[frame["timestamp"] < "2024-07-01"])
+    worth = cj.customer_value(log, horizon="60D").metrics["expected_value"]
+    assert 0 < worth["low"] < worth["value"] < worth["high"]

@@ -123,3 +123,7 @@ def test_a_duration_never_shows_a_full_unit_as_the_smaller_one(seconds):
     assert text != "60 s"
     assert "60 min" not in text
     assert "24 h" not in text
+
+
+def test_a_rank_that_is_known_is_one_number():
+    assert [numbers.ranks(1, 1), numbers.ranks(2, 4)] == ["rank 1", "rank 2–4"]

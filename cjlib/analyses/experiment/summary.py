@@ -101,7 +101,7 @@ def _arm_sentence(name: str, word: str, table: pd.DataFrame, rules: Rules) -> st
         have = "has" if followed == 1 and not rules.planned else "have"
         return f"Too early to judge “{name}”: {wanted} of the smaller arm {have} been followed."
     if word == "no difference shown":
-        return f"“{name}” shows no difference from control: {_measured(dict(rows[0]), rules.stop)}."
+        return f"No difference of “{name}” from control is shown: {_measured(dict(rows[0]), rules.stop)}."
     guarded = table[(table["variant"] == name) & (table["verdict"] == word)]
     guarded = guarded[guarded["role"] != "exploratory"]
     return claim(guarded.iloc[0].to_dict(), rules.stop)

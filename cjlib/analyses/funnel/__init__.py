@@ -27,6 +27,7 @@ from cjlib.analyses.funnel.tables import (
     steps_table,
     still_open,
 )
+from cjlib.analyses.funnel.unrecorded import unrecorded_words
 from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError
 from cjlib.shared.comparison import MIN_N
@@ -36,6 +37,9 @@ from cjlib.sources.log.conditions import Event, Exclude
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog, Log
 from cjlib.sources.log.semantics import FUNNELS, Semantics, Tool, filled
+
+NOT_RECORDED = "not recorded"
+"""The key of a definition that says which step does not occur in a part of the log."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +147,10 @@ class Funnel(Result):
             database.
         """
         whole = _whole(self._held)
-        return across_periods.trend(
+        trend = across_periods.trend(
             whole.log, whole.asked, whole.rows, whole.attempts, period, week_start
         )
+        return across_periods.without_claims(trend, self.definition.get(NOT_RECORDED, ""))
 
     def compare_previous_period(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
@@ -191,7 +196,9 @@ class Funnel(Result):
             f"previous_{name}": entry
             for name, entry in metrics(before.counted, before.asked).items()
         }
-        return replace(change, metrics={**change.metrics, **earlier})
+        lost = unrecorded_words(log, asked, every.counted, since=compared.before[0])
+        told = across_periods.without_claims(change, lost)
+        return replace(told, metrics={**change.metrics, **earlier})
 
     def next_after_drop_off(self, step: int | None = None) -> FunnelLost:
         """What those who dropped off after a step did next, beside those who went on, all groups together.
@@ -397,6 +404,7 @@ def answer(log: EventLog, asked: Question) -> Funnel:
             asked,
             found.compared.headline,
             found.definition.get("ids", ""),
+            found.definition.get(NOT_RECORDED, ""),
         ),
         definition=found.definition,
         metrics=found.metrics,
@@ -433,6 +441,8 @@ def _counted_here(log: EventLog, asked: Question) -> tuple[Found, _Count]:
     definition = telling.definition(log, asked, held.rows, whole.counted, group_words, sql_words)
     split = telling.split_words(log, asked, overall)
     definition |= {"ids": split} if split else {}
+    lost = unrecorded_words(log, asked, whole.counted)
+    definition |= {NOT_RECORDED: lost} if lost else {}
     named = metrics(whole.counted, asked)
     return Found(table, overall, named, compared, definition, sql), held
 

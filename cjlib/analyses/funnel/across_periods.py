@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,21 @@ class FunnelTrend(Result):
 
 class FunnelChange(Result):
     """The answer of `funnel.compare_previous_period`."""
+
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+def without_claims(told: AnyResult, lost: str) -> AnyResult:
+    """The same without anything claimed where a step was probably not recorded throughout (`lost` says which): what was not recorded is no behaviour."""
+    if not lost:
+        return told
+    return replace(
+        told,
+        headline=f"Conversion in different periods is not compared: {lost}.",
+        definition={**told.definition, "not recorded": lost},
+        findings=(),
+    )
 
 
 # ---- over time -------------------------------------------------------------------------------------------------

@@ -70,10 +70,11 @@ def headline(
     asked: Question,
     group_words: str,
     split: str = "",
+    lost: str = "",
 ) -> str:
     """One sentence: who got through, with n and interval; where most are lost; what is still open. `table` is that of all customers together.
 
-    Where ids probably split it says that instead of a share.
+    Where ids probably split it says that instead of a share; a second sentence says which step was probably not recorded throughout.
     """
     if split:
         counted = f"{int(table['customers'].iloc[-1]):,} of {int(table['customers'].iloc[0]):,}"
@@ -102,7 +103,8 @@ def headline(
     parts += [group_words, _open_words(table, asked)]
     if entered < asked.min_n:
         parts.append(f"with fewer than {asked.min_n} customers these shares say little")
-    return "; ".join(part for part in parts if part) + "."
+    counted = "; ".join(part for part in parts if part) + "."
+    return f"{counted} But {lost}." if lost else counted
 
 
 def _quoted(asked: Question) -> str:

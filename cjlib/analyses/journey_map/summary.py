@@ -21,6 +21,7 @@ from cjlib.show.numbers import (
     percent,
     points,
     points_interval,
+    ranks,
     timespan,
 )
 from cjlib.sources.log.durations import microseconds
@@ -80,7 +81,7 @@ def first_pain(pains: pd.DataFrame, level: str) -> str | None:
     name = one["stage"] if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
     if one["share_first"] >= FIRST_FROM:
         return f"{name} is the biggest pain {'stage' if level == 'stage' else 'point'} (first in {percent(one['share_first'])} of 1,000 draws of weights and shares)"
-    return f"{name} is among the biggest pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {percent(one['share_first'], 0)} of 1,000 draws)"
+    return f"{name} is among the biggest pain {'stages' if level == 'stage' else 'points'} ({ranks(one['rank_low'], one['rank_high'])}; first in {percent(one['share_first'], 0)} of 1,000 draws)"
 
 
 def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list[Finding]:

@@ -214,7 +214,7 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
     lacking = int((table["status"] == NOT_MEASURED).sum())
     return Scorecard(
         table=table,
-        headline=headline(readings, before, lacking),
+        headline=headline(readings, before, lacking, _vanished(span, rows, readings)),
         definition=_definition(ground, compared, judged, int(trend["flagged"].sum()), lacking),
         metrics=_metrics(table, trend, journey),
         sql=active_sql(ground) if isinstance(ground, Ground) else "",
@@ -227,6 +227,19 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
         readings=readings,
         before=before,
     )
+
+
+def _vanished(span: Span, rows: list[_Row], readings: dict[str, Reading]) -> dict[str, int]:
+    """Measures of nobody now, though enough were in their base in the period before, and how many."""
+    return {
+        one.name: int(one.value.n[span.now - 1])
+        for one in rows
+        if one.value is not None
+        and span.now > 0
+        and np.isnan(readings[one.name].value)
+        and one.value.n[span.now] == 0
+        and one.value.n[span.now - 1] >= MIN_N
+    }
 
 
 def _compared(span: Span, rows: list[_Row]) -> Family:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -243,8 +243,10 @@ def _outside(one: Reading) -> float:
     return abs(one.value - (low + high) / 2) / max((high - low) / 2, 1e-12)
 
 
-def headline(readings: dict[str, Reading], before: str, lacking: int) -> str:
-    """What moved significantly, how many targets are met, and what is not measured."""
+def headline(
+    readings: dict[str, Reading], before: str, lacking: int, vanished: Mapping[str, int]
+) -> str:
+    """What moved significantly, how many targets are met, what has nobody left in its base, and what is not measured."""
     judged = [
         reading
         for reading in readings.values()
@@ -262,11 +264,25 @@ def headline(readings: dict[str, Reading], before: str, lacking: int) -> str:
         parts.append(f"{sides}{open_ones}")
     moved = _moved(judged, before, period)
     parts = [moved, *parts] if any(one.moved is not None for one in judged) else [*parts, moved]
+    if vanished:
+        parts.append(
+            _of_nobody([readings[name].entry.label for name in vanished], vanished, before, period)
+        )
     if lacking:
         parts.append(
             f"{numbers.count_of(lacking, 'KPI')} {'is' if lacking == 1 else 'are'} not measured"
         )
     return f"{'. '.join(parts)}."
+
+
+def _of_nobody(labels: list[str], vanished: Mapping[str, int], before: str, period: str) -> str:
+    """The measures that nobody is in the base of any more."""
+    more = [f"{len(labels) - 2} more"] if len(labels) > 2 else []
+    least = "" if len(labels) == 1 else "at least "
+    return (
+        f"{numbers.joined([*labels[:2], *more])} cannot be told of {period}: nobody is in the base, "
+        f"{least}{min(vanished.values()):,} were in {before}"
+    )
 
 
 def _moved(judged: Sequence[Reading], before: str, period: str) -> str:

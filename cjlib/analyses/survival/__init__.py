@@ -152,6 +152,14 @@ def survival(
     lifetimes, tied = log.counted(lives_of, lives_there, begin, churn, silence, names, span)
     definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
     answer = _answer(lifetimes, min_n, definition, "customer", sql)
+    if lifetimes.unrecorded is not None:
+        lost = lifetimes.unrecorded.words(log, str(churn))
+        answer = replace(
+            answer,
+            headline=f"{answer.headline} But {lost}, and customers left sooner than this says.",
+            definition={**answer.definition, "not recorded": lost},
+            findings=(),
+        )
     if churn is not None or not isinstance(log, EventLog):
         return answer
     rhythm = rhythm_in_words(log, silence)

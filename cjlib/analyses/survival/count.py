@@ -13,6 +13,7 @@ from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
 from cjlib.shared.first_events import Firsts, Groups, Whole, events_sql, first_events, grouped
 from cjlib.shared.sql import between, instant, later, matching
+from cjlib.shared.unrecorded import Stretch, longest_pause, some_first
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog, Log
 
@@ -26,13 +27,14 @@ _YES, _NO = {"yes", "true", "1", "1.0", "churned"}, {"no", "false", "0", "0.0", 
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long each was observed, whether that ended in churn, and the group."""
+    """How long each was observed, whether that ended in churn, and the group; of events also the stretch in which churn was probably not recorded."""
 
     length: NDArray[np.float64]
     churned: NDArray[np.bool_]
     group: Whole
     groups: Groups
     unit: str
+    unrecorded: Stretch | None = None
 
     @property
     def whole(self) -> bool:
@@ -74,9 +76,28 @@ def lives_of(
     days = (np.minimum(ended, log.observed_until_us) - firsts.at) // DAY
     group, groups = grouped(log, firsts, by, "by")
     lifetimes = Lifetimes(
-        days.astype(np.float64), ended <= log.observed_until_us, group, groups, "day"
+        days.astype(np.float64),
+        ended <= log.observed_until_us,
+        group,
+        groups,
+        "day",
+        _unrecorded(log, churn, firsts.at, ended),
     )
     return lifetimes, len(firsts.tied_row) - len(firsts)
+
+
+def _unrecorded(log: EventLog, churn: Step | None, began: Whole, ended: Whole) -> Stretch | None:
+    """The stretch in which nobody churned though many were to be expected, where no churn event at all lies inside."""
+    stretch = None
+    for every in some_first(began.size) if churn is not None else []:
+        stretch = longest_pause(began[::every], ended[::every], log.observed_until_us)
+        if stretch is None:
+            break
+    if churn is None or stretch is None:
+        return None
+    inside = f"t > {stretch.begins} AND t < {stretch.ends}"
+    found = log.engine.columns(events_sql(log, churn, "churn_event", "c, t", inside)[1:-1])
+    return None if found["t"].size else stretch
 
 
 def lives_there(

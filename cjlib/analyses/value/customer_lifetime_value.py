@@ -415,8 +415,10 @@ def _bootstrap(history: History, fitted: Fitted, weeks: float, draws: int, seed:
         for bound in np.percentile(values, [2.5, 97.5], axis=0)
     )
     total = float(centre.sum())
+    # As a share of the mean: what customers pay has no lower end below 0, however few of them pay most of it.
     total_low, total_high = (
-        total + float(np.percentile(totals, q) - totals.mean()) * shrink for q in (2.5, 97.5)
+        total * (float(np.percentile(totals, q) / totals.mean()) ** shrink if total > 0 else 1.0)
+        for q in (2.5, 97.5)
     )
     return Spread(
         np.minimum(low, centre), np.maximum(high, centre), metric(total, total_low, total_high, n)

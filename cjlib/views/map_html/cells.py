@@ -307,14 +307,10 @@ def _pain(row: Record | None, last: int) -> Cell:
     ]
     if not reasons:
         return Cell(said("not significantly worse than elsewhere", rests_on(int(row["customers"]))))
-    ranks = (
-        f"rank {row['rank_low']}–{row['rank_high']} of {last}"
-        if row["rank_low"] != row["rank_high"]
-        else f"rank {row['rank_low']} of {last}"
-    )
+    among = f"{numbers.ranks(row['rank_low'], row['rank_high'])} of {last}"
     first = row["rank"] == 1
     look = "cj-badge" if first else "cj-rank"
-    title = f'<b class="{look}">#{int(row["rank"])}</b> {small(ranks)}'
+    title = f'<b class="{look}">#{int(row["rank"])}</b> {small(among)}'
     return Cell(
         said(title, *(escape(reason) for reason in reasons), rests_on(int(row["customers"]))),
         "pain cj-first-pain" if first else "pain",

@@ -49,7 +49,7 @@ def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.F
         for one in rows
     ]
     said = [
-        f"rank {one['rank_low']}–{one['rank_high']}, first in {numbers.percent(one['share_first'])}, {one['affected']:,} affected"
+        f"{numbers.ranks(one['rank_low'], one['rank_high'])}, first in {numbers.percent(one['share_first'])}, {one['affected']:,} affected"
         for one in rows
     ]
     y = [-k for k in range(len(rows))]

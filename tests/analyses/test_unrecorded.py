@@ -1,0 +1,138 @@
+"""What was not recorded is no behaviour: an event that is renamed, begun late or lost for a while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cjlib as cj
+
+BEGIN, DAYS = pd.Timestamp("2025-01-01", tz="UTC"), 240
+END = BEGIN + pd.Timedelta(days=DAYS)
+
+
+def events(event: str, customers: np.ndarray, days: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"customer_id": customers, "event": event, "timestamp": BEGIN + pd.to_timedelta(days, "D")}
+    )
+
+
+def without(frame: pd.DataFrame, event: str, first: float, last: float) -> pd.DataFrame:
+    """The same less an event between two days."""
+    day = (frame["timestamp"] - BEGIN) / pd.Timedelta(days=1)
+    return frame[(frame["event"] != event) | (day < first) | (day >= last)]
+
+
+def log_of(frame: pd.DataFrame) -> cj.EventLog:
+    return cj.read_events(frame[frame["timestamp"] < END], observed_until=END)
+
+
+@pytest.fixture(scope="module")
+def shop() -> pd.DataFrame:
+    """600 customers of whom half buy within some days of their visit, all the year alike."""
+    rng = np.random.default_rng(1)
+    customers = np.array([f"c{place}" for place in range(600)])
+    visit, buys = rng.uniform(0, DAYS, 600), rng.random(600) < 0.5
+    return pd.concat(
+        [
+            events("visit", customers, visit),
+            events("buy", customers[buys], (visit + rng.exponential(2, 600))[buys]),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def contracts() -> pd.DataFrame:
+    """600 customers who leave after 100 days on average."""
+    rng = np.random.default_rng(2)
+    customers = np.array([f"c{place}" for place in range(600)])
+    begun = rng.uniform(0, DAYS - 5, 600)
+    return pd.concat(
+        [
+            events("subscribe", customers, begun),
+            events("cancel", customers, begun + rng.exponential(100, 600)),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "lost", [(0, 100), (124, 154), (124, DAYS)], ids=["begun late", "an outage", "renamed"]
+)
+def test_a_step_that_is_not_recorded_for_a_while_makes_no_trend(shop, lost):
+    """A step renamed in the middle of the log: "Conversion fell from about 64.9% to about 0.0%"."""
+    funnel = cj.funnel(log_of(without(shop, "buy", *lost)), ["visit", "buy"], window="14D")
+    trend = funnel.trend("month")
+    first, last = (f"{BEGIN + pd.Timedelta(days=day):%Y-%m}" for day in lost)
+    assert "But “buy” does not occur between " in funnel.headline
+    assert trend.headline.startswith(
+        f"Conversion in different periods is not compared: “buy” does not occur between {first}"
+    )
+    assert f" and {last}" in trend.headline
+    assert not trend.findings
+
+
+def test_a_step_recorded_throughout_is_compared_as_before(shop):
+    funnel = cj.funnel(log_of(shop), ["visit", "buy"], window="14D")
+    assert "does not occur" not in funnel.headline
+    assert funnel.trend("month").headline.startswith("Conversion shows no significant trend")
+
+
+def test_the_period_before_is_not_compared_where_a_step_was_not_recorded(shop):
+    asked: dict[str, Any] = {"window": "14D", "start": "2025-05-01", "end": "2025-06-30"}
+    steps = ["visit", "buy"]
+    change = cj.funnel(
+        log_of(without(shop, "buy", 120, DAYS)), steps, **asked
+    ).compare_previous_period()
+    assert change.headline.startswith("Conversion in different periods is not compared")
+    assert not change.findings
+    long_ago = cj.funnel(
+        log_of(without(shop, "buy", 0, 45)),
+        steps,
+        window="14D",
+        start="2025-06-01",
+        end="2025-06-30",
+    )
+    assert "no significant change" in long_ago.compare_previous_period().headline
+
+
+def test_a_step_that_happens_on_the_first_of_each_month_is_recorded(shop):
+    """Between two days of payment nobody pays."""
+    monthly = shop[shop["event"] == "visit"]
+    paid = (monthly["timestamp"].dt.tz_localize(None) + pd.offsets.MonthBegin(1)).dt.normalize()
+    paying = monthly.assign(event="pay", timestamp=paid.dt.tz_localize("UTC"))
+    funnel = cj.funnel(log_of(pd.concat([monthly, paying])), ["visit", "pay"], window="40D")
+    assert "does not occur" not in funnel.headline
+
+
+@pytest.mark.parametrize("lost", [(0, 120), (120, 160), (160, DAYS)])
+def test_customers_do_not_stay_longer_because_leaving_was_not_recorded(contracts, lost):
+    """Cancellations known from the middle of the log on: "half have churned by day 333" of a median of 132."""
+    survival = cj.survival(
+        log_of(without(contracts, "cancel", *lost)),
+        churn_event="cancel",
+        start_event="subscribe",
+    )
+    assert "But “cancel” does not occur between " in survival.headline
+    assert "customers left sooner than this says" in survival.headline
+
+
+def test_who_leaves_at_the_end_of_a_contract_or_of_the_year_is_recorded(contracts):
+    begun = contracts[contracts["event"] == "subscribe"]
+    ends = {
+        "recorded throughout": contracts,
+        "after 90 days": pd.concat(
+            [
+                begun,
+                begun.assign(event="cancel", timestamp=begun["timestamp"] + pd.Timedelta(days=90)),
+            ]
+        ),
+        "on one day": pd.concat(
+            [begun, begun.assign(event="cancel", timestamp=END - pd.Timedelta(hours=1))]
+        ),
+    }
+    for name, frame in ends.items():
+        told = cj.survival(log_of(frame), churn_event="cancel", start_event="subscribe").headline
+        assert "does not occur" not in told, name
