@@ -62,7 +62,7 @@ def without_claims(told: AnyResult, lost: str) -> AnyResult:
     return replace(
         told,
         headline=f"Conversion in different periods is not compared: {lost}.",
-        definition={**told.definition, "not recorded": lost},
+        definition={**told.definition, NOT_RECORDED: lost},
         findings=(),
     )
 
