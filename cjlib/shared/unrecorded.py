@@ -12,6 +12,8 @@ from cjlib.shared.comparison import MIN_N
 from cjlib.sources.log.event_log import EventLog
 
 Micros = NDArray[np.int64]
+NOT_RECORDED = "not recorded"
+"""The key of a definition that says which event does not occur in a part of the log."""
 BY_CHANCE = 1e-6
 """A stretch is told where so many chances without the event are rarer than this, all stretches of the log taken together."""
 

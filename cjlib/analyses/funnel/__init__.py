@@ -32,14 +32,12 @@ from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import MISSING
+from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.log.conditions import Event, Exclude
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog, Log
 from cjlib.sources.log.semantics import FUNNELS, Semantics, Tool, filled
-
-NOT_RECORDED = "not recorded"
-"""The key of a definition that says which step does not occur in a part of the log."""
 
 
 @dataclass(frozen=True)

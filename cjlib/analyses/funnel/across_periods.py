@@ -28,6 +28,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.periods import Calendar, calendar, check_period
 from cjlib.shared.stats import Floats, share, wilson
+from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.show.numbers import (
     about,
     confidence,

@@ -35,6 +35,7 @@ from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import names_given
 from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.shared.silences import rhythm_in_words, warned
+from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -157,7 +158,7 @@ def survival(
         answer = replace(
             answer,
             headline=f"{answer.headline} But {lost}, and customers left sooner than this says.",
-            definition={**answer.definition, "not recorded": lost},
+            definition={**answer.definition, NOT_RECORDED: lost},
             findings=(),
         )
     if churn is not None or not isinstance(log, EventLog):
