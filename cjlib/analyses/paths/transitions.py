@@ -39,7 +39,12 @@ from cjlib.shared.event_arrays import (
     whole_customers,
 )
 from cjlib.shared.group_by import CustomerGroups, group_by, names_given
-from cjlib.shared.repeated_rows import MEASURED, RowsOfCustomers, RowsWithinBases
+from cjlib.shared.repeated_rows import (
+    MEASURED,
+    RowsOfCustomers,
+    RowsWithinBases,
+    rows_of_customers,
+)
 from cjlib.shared.stats import share
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.durations import Duration
@@ -162,7 +167,7 @@ class Alike:
     """How alike the pairs of a customer are: each among those of its source, and among all moves those that repeat the event."""
 
     pairs: RowsWithinBases
-    repeats: RowsWithinBases
+    repeats: list[RowsOfCustomers]
 
 
 def _pairs(
@@ -172,7 +177,7 @@ def _pairs(
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
     alike, every = RowsWithinBases(names + 2), -(-log.n_events // MEASURED)
-    repeats = RowsWithinBases(2)
+    repeats = [RowsOfCustomers(*[np.zeros(2, dtype=np.int64)] * 5)]
     events = tied = customers = stretches = 0
     for number, rows in enumerate(whole_customers(log)):
         customer, time, event = rows["customer"], rows["time"], rows["event"]
@@ -187,7 +192,7 @@ def _pairs(
         grouping,
         pairs,
         alike.of(pairs.keys),
-        Around(events, tied, customers, stretches, repeats.of(np.ones(1, dtype=np.int64))),
+        Around(events, tied, customers, stretches, _repeats(repeats)),
     )
 
 
@@ -219,8 +224,16 @@ def _add(
     if alike is not None:
         alike.pairs.add(np.append(key, from_start), np.append(who, who[first]))
         moves = np.flatnonzero(~last)
-        alike.repeats.add((event[moves] == event[moves + 1]).astype(np.int64), who[moves])
+        repeated = (event[moves] == event[moves + 1]).astype(np.int64)
+        mover = who[moves].astype(np.int64) - int(who[0])
+        alike.repeats.append(rows_of_customers(repeated, mover, 2, np.bincount(mover)))
     return first.size
+
+
+def _repeats(blocks: list[RowsOfCustomers]) -> RowsOfCustomers:
+    """The moves that repeat the event, of all blocks together."""
+    parts = zip(*(vars(block).values() for block in blocks), strict=True)
+    return RowsOfCustomers(*(np.sum(part, axis=0)[1:] for part in parts))
 
 
 def _sorted(
