@@ -187,15 +187,16 @@ def _steps(
 ) -> tuple[pd.DataFrame, Family]:
     """Each group's share of those at the step before against that of all others, at each step named in turn; step 1 has none."""
     size, n = reached.shape
-    before, now = reached[:, :-1].ravel(), reached[:, 1:].ravel()
+    before, now = reached[:, :-1], reached[:, 1:]
 
     def beside(others: Bools) -> ShareComparison:
+        at_each_step = np.einsum("isjs->sij", others.reshape(size, n - 1, size, n - 1))
         return compare_shares(
             f"steps by {', '.join(asked.by)}",
-            now,
-            before,
-            others @ now,
-            others @ before,
+            now.ravel(),
+            before.ravel(),
+            np.einsum("sij,js->is", at_each_step, now).ravel(),
+            np.einsum("sij,js->is", at_each_step, before).ravel(),
             follow_up=follow_up,
             min_n=asked.min_n,
         )
