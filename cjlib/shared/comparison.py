@@ -240,8 +240,8 @@ def compare_shares(
 
 
 def named_in_turn(
-    compare: Callable[[Bools], AnyDifferences], groups: int, stratum: Ints | None = None
-) -> tuple[AnyDifferences, Bools]:
+    compare: Callable[[Bools], AnyDifferences], comparable: Bools, stratum: Ints | None = None
+) -> tuple[AnyDifferences, AnyDifferences, Bools]:
     """Each group against all others, so that one group that differs does not make news of all the others.
 
     The group with the smallest p of those that a sentence may claim is named; the rest are compared anew among themselves, and so on until nothing more is claimed.
@@ -251,8 +251,8 @@ def named_in_turn(
     ----------
     compare
         Compares each group (row) with those marked in its row; missing where none is.
-    groups
-        How many there are.
+    comparable
+        Of each group whether it stands on any side at all.
     stratum
         Of each group: it is compared with those of its stratum only, such as the groups at one
         step. None: with all.
@@ -260,12 +260,12 @@ def named_in_turn(
     Returns
     -------
     tuple
-        The comparisons, and for each group (row) which groups it was compared with.
+        Each group against all others; the comparisons in turn; and for each group (row) which groups it was compared with in turn.
     """
-    left = np.ones(groups, dtype=bool)
-    among = np.zeros(groups, dtype=np.int64) if stratum is None else stratum
-    beside = ~np.eye(groups, dtype=bool) & (among[:, None] == among)
-    compared = latest = compare(beside)
+    left = comparable.copy()
+    among = np.zeros(left.size, dtype=np.int64) if stratum is None else stratum
+    beside = ~np.eye(left.size, dtype=bool) & (among[:, None] == among) & left & left[:, None]
+    overall = compared = latest = compare(beside)
     # Of two groups that are left each is the other's other side.
     while (claimed := np.flatnonzero(latest.claims & (beside.sum(axis=1) > 1))).size:
         order = np.lexsort((latest.difference[claimed], latest.p_value[claimed]))
@@ -273,7 +273,7 @@ def named_in_turn(
         beside[left] &= left
         latest = compare(beside & left[:, None])
         compared = replace(compared, **_rows_of(compared, latest, left))
-    return compared, beside
+    return overall, compared, beside
 
 
 def _rows_of(compared: Differences, latest: Differences, rows: Bools) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.shared.group_by import MISSING, smallest_tied, values_of
+from cjlib.shared.group_by import MISSING, Values, smallest_tied, values_of
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 Whole = NDArray[np.int64]
 LAST = np.iinfo(np.int64).max
@@ -125,10 +125,11 @@ def nobody() -> Firsts:
 
 @dataclass(frozen=True)
 class Groups:
-    """The values of one or more columns at first events: one row a group that somebody is in, by value as text, missing last."""
+    """The values of one or more columns at first events: one row a group that somebody is in, by value as text, missing last; and which may be compared with others."""
 
     names: tuple[str, ...]
     values: pd.DataFrame
+    comparable: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -143,14 +144,28 @@ class Groups:
         return np.argsort(np.argsort(-size, kind="stable"), kind="stable")
 
 
+def together(rows: int = 1) -> Groups:
+    """No groups: so many rows of all customers."""
+    return Groups((), pd.DataFrame(index=range(rows)), np.ones(rows, dtype=bool))
+
+
+def groups_at(log: Log, values: Values, rank: Whole) -> tuple[Whole, Groups]:
+    """The place of each rank among the groups that somebody is in, and the groups."""
+    by_text, code = np.unique(np.where(rank == MISSING, LAST, rank), return_inverse=True)
+    ranks = np.where(by_text == LAST, MISSING, by_text)
+    groups = Groups(
+        values.names, pd.DataFrame(values.columns(ranks)), values.comparable(log, ranks)
+    )
+    return code.astype(np.int64), groups
+
+
 def grouped(
     log: EventLog, firsts: Firsts, columns: Sequence[str], option: str
 ) -> tuple[Whole, Groups]:
     """One code a first event; where events tie, the smallest values as text, missing last."""
     if not columns:
-        return np.zeros(len(firsts), dtype=np.int64), Groups((), pd.DataFrame(index=range(1)))
+        return np.zeros(len(firsts), dtype=np.int64), together()
     values = values_of(log, columns, where="TRUE", option=option)
-    rank = smallest_tied(values.rank[firsts.tied_row], firsts.tied_entry, len(firsts))
-    by_text, code = np.unique(np.where(rank == MISSING, LAST, rank), return_inverse=True)
-    groups = values.columns(np.where(by_text == LAST, MISSING, by_text))
-    return code.astype(np.int64), Groups(tuple(columns), pd.DataFrame(groups))
+    return groups_at(
+        log, values, smallest_tied(values.rank[firsts.tied_row], firsts.tied_entry, len(firsts))
+    )

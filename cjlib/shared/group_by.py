@@ -20,6 +20,7 @@ from cjlib.errors import CjlibError, listed, shown
 from cjlib.sources.log.event_log import EventLog, Log
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 MISSING = -1
 _PANDAS = {
     "VARCHAR": "str",
@@ -52,6 +53,16 @@ class Values:
             columns[name] = _column(values, code, kind)
         return {name: columns[name] for name in self.names}
 
+    def comparable(self, log: Log, ranks: Ints) -> Bools:
+        """Which of these groups may be compared: all but those without a value that others have always (see `left_out_words`)."""
+        held = [column.notna().to_numpy(dtype=bool) for column in self.columns(ranks).values()]
+        undated = [
+            given
+            for name, given in zip(self.names, held, strict=True)
+            if not given.all() and not log.missing_by_event(name)
+        ]
+        return np.logical_and.reduce([np.ones(len(ranks), dtype=bool), *undated])
+
 
 def values_of(log: EventLog, names: Sequence[str], *, where: str, option: str) -> Values:
     """The values of these columns of the matching events, in the log's order."""
@@ -65,8 +76,12 @@ def values_of(log: EventLog, names: Sequence[str], *, where: str, option: str) -
     for (codes, _), size in zip(coded, sizes, strict=True):
         rank = rank * size + np.where(codes < 0, size - 1, codes)
     rank[rank == math.prod(sizes) - 1] = MISSING
-    types = tuple(log.property(name, option).type for name in names)
-    return Values(tuple(names), types, tuple(values for _, values in coded), rank)
+    return Values(
+        tuple(names),
+        tuple(log.property(name, option).type for name in names),
+        tuple(values for _, values in coded),
+        rank,
+    )
 
 
 _READ = {
@@ -136,6 +151,13 @@ def order_of_groups(base: Ints, ranks: Ints) -> Ints:
     """The order of groups in a table: largest base first, then by value as text, missing last."""
     last = np.where(ranks == MISSING, np.iinfo(np.int64).max, ranks)
     return np.lexsort((last, -base))
+
+
+def left_out_words(comparable: Bools) -> str:
+    """For a definition, after a semicolon, why some groups stand on no side of a comparison; "" where all do."""
+    if comparable.all():
+        return ""
+    return "; customers without a value are compared with nobody: all others have one at every event, so that it may be missing because of what they did later"
 
 
 @dataclass(frozen=True)
@@ -221,7 +243,7 @@ class _Seen:
 
     customer: Ints
     time: Ints
-    inside: NDArray[np.bool_]
+    inside: Bools
     customers: Ints
     codes: int
 

@@ -57,3 +57,63 @@ def test_every_analysis_knows_the_same_group_at_the_first_event(events) -> None:
 @pytest.mark.parametrize("by", ["channel", ["channel"]])
 def test_a_name_and_a_list_of_one_name_are_one_question(by) -> None:
     assert group_by(log_of([("ana", "a", 0, "web")]), by).labels == ["web"]
+
+
+def with_plans(at_every_event: bool) -> cj.EventLog:
+    """30 on each of two plans visit and buy; of 60 without a plan nobody buys."""
+    rows = [
+        (f"c{k:03d}", name, hour, plan if at_every_event or not hour else None)
+        for k in range(120)
+        for plan in [("pro", "lite", None, None)[k % 4]]
+        for hour, name in enumerate(["visit", "buy"] if plan else ["visit"])
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "hour", "plan"])
+    frame = frame.assign(timestamp=START + pd.to_timedelta(frame.pop("hour"), unit="h"))
+    return cj.read_events(frame.astype({"plan": "str"}), observed_until="2024-03-01")
+
+
+def compared_with(log: cj.EventLog) -> dict[str, list[float]]:
+    """The other side's customers of each row of what the analyses compare, those who are compared first."""
+    funnel = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
+    retention = cj.retention(log, period="week", periods=1, by="plan")
+    survival = cj.survival(log, inactive="30D", by="plan")
+    steps = funnel.group_steps
+    return {
+        "funnel": funnel.comparisons["other_customers"].tolist(),
+        "steps": [int(steps["p_value"].notna().sum())],
+        "retention": retention.comparisons["other_customers"].tolist(),
+        "survival": [len(survival.comparisons)],
+    }
+
+
+def test_who_lacks_a_value_that_others_have_at_every_event_is_compared_with_nobody():
+    log = with_plans(at_every_event=True)
+    assert compared_with(log) == {
+        "funnel": [30, 30],
+        "steps": [2],
+        "retention": [30, 30],
+        "survival": [2],
+    }
+    found = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
+    assert found.headline.count("(not set)") == 0
+    assert "compared with nobody" in found.definition["comparisons"]
+    assert not found.findings
+    attributes = pd.DataFrame({"customer_id": ["c000", "c001"], "tier": ["a", "b"]})
+    frame = pd.DataFrame(
+        {"customer_id": ["c000", "c001", "c002"], "event": "visit", "timestamp": START}
+    )
+    joined = cj.read_events(frame, customers=attributes, observed_until="2024-03-01")
+    assert not joined.missing_by_event("tier")
+
+
+def test_who_lacks_a_value_that_an_event_had_or_had_not_is_compared():
+    log = with_plans(at_every_event=False)
+    assert compared_with(log) == {
+        "funnel": [60, 90, 90],
+        "steps": [3],
+        "retention": [60, 90, 90],
+        "survival": [3],
+    }
+    found = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
+    assert "compared with nobody" not in found.definition["comparisons"]
+    assert found.findings

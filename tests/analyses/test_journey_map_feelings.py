@@ -299,13 +299,13 @@ def test_maps_of_other_stages_are_not_compared():
 
 
 def test_who_is_in_no_group_is_compared_with_nobody_where_others_got_into_theirs_late():
-    def events(plan_at_once: str | None) -> pd.DataFrame:
+    def events(hours_with_plan: list[int]) -> pd.DataFrame:
         rows = [
             (
                 f"c{k:02d}",
                 name,
                 MONDAY + pd.Timedelta(hours=hour),
-                plan if hour else plan_at_once and plan,
+                plan if hour in hours_with_plan else None,
             )
             for k in range(80)
             for plan in ["pro" if k % 2 else None]
@@ -313,14 +313,15 @@ def test_who_is_in_no_group_is_compared_with_nobody_where_others_got_into_theirs
         ]
         return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "plan"])
 
-    late, known = (
-        cj.journey_map(a_journey(), cj.read_events(events(at_once)), by="plan")
-        for at_once in (None, "yes")
+    late, always, known = (
+        cj.journey_map(a_journey(), cj.read_events(events(hours)), by="plan")
+        for hours in ([1], [0, 1], [0])
     )
-    for one, other in (("pro", "(not set)"), ("(not set)", "pro")):
-        refused = late.group(one).compare(late.group(other))
-        assert not refused.answered
-        assert "never got one" in refused.headline
+    for without in (late, always):
+        for one, other in (("pro", "(not set)"), ("(not set)", "pro")):
+            refused = without.group(one).compare(without.group(other))
+            assert not refused.answered
+            assert "never got one" in refused.headline
     assert known.group("pro").compare(known.group("(not set)")).answered
 
 

@@ -492,7 +492,7 @@ def _against_others(
         name = f"{scale.score} of segments against the others"
         return _compared(name, pairs(others), scale, min_n)
 
-    tested, others = named_in_turn(compare, len(names))
+    _, tested, others = named_in_turn(compare, np.ones(len(names), dtype=bool))
     rows = [
         (name, one.n, one.customers, other.customers, one.mean, other.mean)
         for name, (one, other) in zip(names, pairs(others), strict=True)

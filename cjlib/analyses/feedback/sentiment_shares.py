@@ -226,7 +226,7 @@ def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanCo
         name, follow_up = "text score of segments against the others", known_at_once("the text")
         return compare_answers(name, pairs(beside), follow_up=follow_up, min_n=min_n)
 
-    tested, beside = named_in_turn(compare, len(names))
+    _, tested, beside = named_in_turn(compare, np.ones(len(names), dtype=bool))
     compared = pairs(beside)
     table = pd.DataFrame(
         {

@@ -433,7 +433,7 @@ def _counted_here(log: EventLog, asked: Question) -> tuple[Found, _Count]:
     overall = (
         table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
     )
-    compared = compare_groups(asked, held.rows, held.attempts, log.observed_until_us)
+    compared = compare_groups(log, asked, held.rows, held.attempts)
     sql, sql_words = cascade.statement(log, asked)
     group_words = held.group_words | ({"comparisons": compared.words} if asked.by else {})
     definition = telling.definition(log, asked, held.rows, whole.counted, group_words, sql_words)

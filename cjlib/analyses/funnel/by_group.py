@@ -34,8 +34,9 @@ from cjlib.shared.comparison import (
     not_compared_with,
     others_in_words,
 )
-from cjlib.shared.group_by import MISSING
+from cjlib.shared.group_by import MISSING, left_out_words
 from cjlib.show.numbers import capitalised, count_of, percent, points, points_interval
+from cjlib.sources.log.event_log import EventLog, Log
 
 COMPARED = ["customers", "share", "other_customers", "other_share"]
 DIFFERENCES = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
@@ -106,7 +107,7 @@ def landmark_step(asked: Question) -> int:
 
 
 def compare_groups(
-    asked: Question, rows: Rows, attempts: Attempts, observed_until: int
+    log: EventLog, asked: Question, rows: Rows, attempts: Attempts
 ) -> GroupComparison:
     """Every customer by the first entry, converted or not; only those whose window has ended."""
     reason = why_not(asked)
@@ -119,7 +120,7 @@ def compare_groups(
     group = touched(entries, rows.groups.rank, asked.by_value, step, any_order=asked.order == "any")
     closed, follow_up = followed(
         entries.times(0),
-        observed_until,
+        log.observed_until_us,
         horizon=asked.window,
         landmark="the customer's first entry",
     )
@@ -131,11 +132,11 @@ def compare_groups(
         len(groups.ranks),
         len(asked.steps),
     )
-    return compared_groups(asked, reached, groups, follow_up)
+    return compared_groups(log, asked, reached, groups, follow_up)
 
 
 def compared_groups(
-    asked: Question, reached: np.ndarray, groups: Grouping, follow_up: FollowUp
+    log: Log, asked: Question, reached: np.ndarray, groups: Grouping, follow_up: FollowUp
 ) -> GroupComparison:
     """From the customers of each group (row) who reached each step (column)."""
     if np.count_nonzero(reached[:, landmark_step(asked) - 1] >= asked.min_n) < 2:
@@ -157,25 +158,25 @@ def compared_groups(
             min_n=asked.min_n,
         )
 
-    overall = beside(~np.eye(customers.size, dtype=bool))
-    told, others = named_in_turn(beside, customers.size)
+    comparable = groups.by.comparable(log, groups.ranks)
+    overall, told, others = named_in_turn(beside, comparable)
     without = not_compared_with(_group_labels(groups), others)
     table = pd.DataFrame(
         groups.columns()
         | {
             "customers": customers,
             "share": overall.share,
-            "other_customers": customers.sum() - customers,
+            "other_customers": np.where(comparable, customers[comparable].sum() - customers, 0),
             "other_share": overall.other_share,
         }
         | overall.columns()
     )
-    steps, by_step = _steps(asked, reached, groups, follow_up)
+    steps, by_step = _steps(asked, reached, groups, comparable, follow_up)
     moment = "step 1" if landmark == 1 else f"step {landmark} (those who reached it)"
     return GroupComparison(
-        table=table[customers >= asked.min_n].reset_index(drop=True),
+        table=table[comparable & (customers >= asked.min_n)].reset_index(drop=True),
         steps=steps,
-        words=f"each customer once, by the value at {moment} of the first entry, converted or not; {overall.words}; {by_step.words}",
+        words=f"each customer once, by the value at {moment} of the first entry, converted or not; {overall.words}; {by_step.words}{left_out_words(comparable)}",
         headline=_headline(asked, groups, told, customers, without),
         findings=tuple(_findings(asked, groups, told, customers, without)),
         families={tested.name: tested.tests for tested in (overall, by_step)},
@@ -183,7 +184,11 @@ def compared_groups(
 
 
 def _steps(
-    asked: Question, reached: np.ndarray, groups: Grouping, follow_up: FollowUp
+    asked: Question,
+    reached: np.ndarray,
+    groups: Grouping,
+    comparable: Bools,
+    follow_up: FollowUp,
 ) -> tuple[pd.DataFrame, Family]:
     """Each group's share of those at the step before against that of all others, at each step named in turn; step 1 has none."""
     size, n = reached.shape
@@ -202,8 +207,7 @@ def _steps(
         )
 
     step = np.tile(np.arange(n - 1), size)
-    tested = beside(~np.eye(step.size, dtype=bool) & (step[:, None] == step))
-    told, _ = named_in_turn(beside, step.size, step)
+    tested, told, _ = named_in_turn(beside, np.repeat(comparable, n - 1), step)
     missing = np.full((size, 1), np.nan)
     differences = {
         name: np.concatenate([missing, column.reshape(size, n - 1)], axis=1).ravel()

@@ -82,6 +82,7 @@ def _compared(log: Log, asked: Question, entered: int) -> GroupComparison:
         return nothing_compared(asked)
     left_out = entered - _Answer.of(log, at_entry.ungrouped()).entered
     return compared_groups(
+        log,
         asked,
         answer.reached,
         Grouping(*answer.groups, np.zeros(0, dtype=np.int64)),

@@ -206,9 +206,9 @@ class Groups:
         return list(self.labels)
 
     def known_since(self, log: EventLog) -> tuple[Ints, bool]:
-        """When the group of each customer code became known, at the first event with a value; and whether any was known only after the customer's first event.
+        """When the group of each customer code became known, at the first event with a value; and whether some may have become known only after the customer's first event.
 
-        A group that the caller gives is taken as known always.
+        A group that the caller gives is taken as known always. What others have at every event has no time, so that it may have become known late.
         """
         size, last = len(log.customer_ids()), np.iinfo(np.int64).max
         if self.found is None:
@@ -218,7 +218,8 @@ class Groups:
         some = self.found.by.rank != MISSING
         np.minimum.at(first, events["customer"], events["time"])
         np.minimum.at(since, events["customer"][some], events["time"][some])
-        return since, bool(np.any((since < last) & (since > first)))
+        undated = not self.found.by.comparable(log, self.found.ranks).all()
+        return since, undated or bool(np.any((since < last) & (since > first)))
 
 
 def groups_of(log: EventLog | None, by: By, taken: tuple[str, ...]) -> Groups:

@@ -347,7 +347,7 @@ def _answer(members: Members) -> Retention:
         before_and_after=comparisons.before_and_after(question, names, equal, scores, change),
         headline=summary.headline(question, len(entries), metrics, through, different, change),
         definition=summary.definition(members, counts, through)
-        | summary.compared_words(question, families, through, scope, left_out),
+        | summary.compared_words(question, families, groups, through, scope, left_out),
         findings=summary.findings(question, told, change, group_family),
         families={tested.name: tested.tests for tested in families}
         | ({"change of retention": len(change)} if len(change) else {}),

@@ -29,7 +29,7 @@ from cjlib.shared.comparison import (
     named_in_turn,
     not_compared_with,
 )
-from cjlib.shared.first_events import Groups, Whole
+from cjlib.shared.first_events import Groups, Whole, together
 from cjlib.shared.risk_comparison import skewed_p
 from cjlib.sources.log.event_log import EventLog
 
@@ -113,7 +113,8 @@ def group_comparisons(
     if not groups.names or question.recurring:
         last = np.zeros(len(sums.period), dtype=bool)
     retained, base = sums.retained[last], sums.eligible[last]
-    others = base.sum() - base
+    comparable = groups.comparable[sums.group[last]]
+    others = np.where(comparable, base[comparable].sum() - base, 0)
     period = int(sums.period[last].max(initial=0))
 
     def beside(others: NDArray[np.bool_]) -> ShareComparison:
@@ -127,7 +128,7 @@ def group_comparisons(
             min_n=question.min_n,
         )
 
-    tested = beside(~np.eye(base.size, dtype=bool))
+    tested, told, compared = named_in_turn(beside, comparable)
     shown = (base >= max(question.min_n, 1)) & (others > 0)
     numbers = (base, tested.share, others, tested.other_share)
     table = pd.DataFrame(
@@ -135,7 +136,6 @@ def group_comparisons(
         | dict(zip(MEASURES, numbers, strict=True))
         | tested.columns()
     )
-    told, compared = named_in_turn(beside, base.size)
     named = pd.DataFrame(groups.columns(sums.group[last]))
     labels = [_label(row) for row in named.to_dict("records")]
     numbers = (base, told.share, compared @ base, told.other_share)
@@ -321,7 +321,7 @@ def before_and_after(
     compared = scores.expected > 0 if cut is not None else np.zeros(len(names), dtype=bool)
     side = (names["cohort"] >= cut).to_numpy(dtype=np.int64) if compared.any() else counts.group
     sums = pooled(replace(counts, group=side, complete=counts.complete & compared[:, None]))
-    table = average_table(question, sums, Groups((), pd.DataFrame(index=range(2))), None)
+    table = average_table(question, sums, together(2), None)
     table.insert(0, "side", np.array(SIDES, dtype=object)[sums.group])
     both = table["period"].isin(table.loc[table["side"] == SIDES[1], "period"])
     return table[both].reset_index(drop=True)

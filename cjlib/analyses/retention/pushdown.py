@@ -12,8 +12,8 @@ from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.sql import retention_sql
 from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import CjlibError
-from cjlib.shared.first_events import Groups, Whole
-from cjlib.shared.group_by import MISSING, values_found
+from cjlib.shared.first_events import Groups, Whole, groups_at, together
+from cjlib.shared.group_by import values_found
 from cjlib.sources.log.event_log import Log
 
 
@@ -80,13 +80,10 @@ def counted(log: Log, question: Question, scope: Scope) -> Found:
 def _groups(log: Log, question: Question, cells: pd.DataFrame) -> tuple[Whole, Groups]:
     """The group of each cell, and what the groups are: by value as text, missing last."""
     if not question.by:
-        return np.zeros(len(cells), dtype=np.int64), Groups((), pd.DataFrame(index=range(1)))
+        return np.zeros(len(cells), dtype=np.int64), together()
     texts = [cells[name] if len(cells) else pd.Series([], dtype="str") for name in question.by]
     values = values_found(log, question.by, texts)
-    ordered = np.where(values.rank == MISSING, np.iinfo(np.int64).max, values.rank)
-    present, code = np.unique(ordered, return_inverse=True)
-    held = values.columns(np.where(present == np.iinfo(np.int64).max, MISSING, present))
-    return code.astype(np.int64), Groups(question.by, pd.DataFrame(held))
+    return groups_at(log, values, values.rank)
 
 
 def _counts(question: Question, scope: Scope, cells: pd.DataFrame, group: Whole) -> Counts:

@@ -14,6 +14,8 @@ from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import CLAIM, Family, others_in_words
+from cjlib.shared.first_events import Groups
+from cjlib.shared.group_by import left_out_words
 from cjlib.show.numbers import confidence, count_of, percent, points, points_interval
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import Log
@@ -185,6 +187,7 @@ def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
 def compared_words(
     question: Question,
     families: Sequence[Family],
+    groups: Groups,
     through: int,
     scope: Scope,
     left_out: int | None,
@@ -192,7 +195,8 @@ def compared_words(
     """What was compared, over which horizon, and which cohort was left out."""
     words = {}
     if families:
-        words["comparisons"] = "; ".join(each.words for each in families)
+        compared = "; ".join(each.words for each in families)
+        words["comparisons"] = f"{compared}{left_out_words(groups.comparable)}"
     if question.mode == "on_or_after":
         words["equal horizon"] = (
             f"comparisons follow every cohort to {question.period} {through} and no further, since older ones have had longer to come back later"

@@ -32,7 +32,7 @@ from cjlib.shared.comparison import (
     not_compared_with,
 )
 from cjlib.shared.first_events import Whole
-from cjlib.shared.group_by import names_given
+from cjlib.shared.group_by import left_out_words, names_given
 from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.shared.silences import rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
@@ -242,7 +242,11 @@ def _answer(
     until = overall.followed_until
     comparisons, tested, differing = _comparisons(lifetimes, order, min_n)
     means, unit = _means(lifetimes, order, curves, limit), lifetimes.unit
-    by_chance = {"comparisons": f"log-rank; {tested.words}"} if tested.tests else {}
+    by_chance = (
+        {"comparisons": f"log-rank; {tested.words}{left_out_words(lifetimes.groups.comparable)}"}
+        if tested.tests
+        else {}
+    )
     return Survival(
         table=_table(lifetimes, order, curves),
         summary=means,
@@ -302,7 +306,8 @@ def _comparisons(
     """Each group against all others together, and those that differ, named in turn: one that stays briefly makes no news of all the others."""
     size = len(lifetimes.groups)
     sizes = np.bincount(lifetimes.group, minlength=size)
-    others = lifetimes.length.size - sizes
+    comparable = lifetimes.groups.comparable
+    others = np.where(comparable, sizes[comparable].sum() - sizes, 0)
     shown = (
         order[(sizes[order] >= max(min_n, 1)) & (others[order] > 0)]
         if lifetimes.groups.names
@@ -333,10 +338,9 @@ def _comparisons(
             high=unknown,
         )
 
-    tested = beside(~np.eye(size, dtype=bool))
+    tested, told, compared = named_in_turn(beside, comparable)
     columns = {"p_value": tested.p_value[shown], "p_adjusted": tested.p_adjusted[shown]}
     table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
-    told, compared = named_in_turn(beside, size)
     names = [
         ", ".join(
             f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
-from cjlib.shared.first_events import Firsts, Groups, Whole, events_sql, first_events, grouped
+from cjlib.shared.first_events import (
+    Firsts,
+    Groups,
+    Whole,
+    events_sql,
+    first_events,
+    grouped,
+    together,
+)
 from cjlib.shared.sql import between, instant, later, matching
 from cjlib.shared.unrecorded import Stretch, longest_pause, some_first
 from cjlib.sources.log.conditions import Step
@@ -21,7 +29,7 @@ DAY = 86_400_000_000
 UNITS = ("day", "week", "month", "year")
 ANY = Step(None)
 NEVER_BEFORE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
-EVERYBODY = Groups((), pd.DataFrame(index=range(1)))
+EVERYBODY = together()
 _YES, _NO = {"yes", "true", "1", "1.0", "churned"}, {"no", "false", "0", "0.0", "stayed"}
 
 
@@ -217,7 +225,10 @@ def _groups(table: pd.DataFrame, by: tuple[str, ...]) -> tuple[NDArray[np.int64]
     rows = keys.groupby(list(by), sort=True, dropna=False)
     code = np.asarray(rows.ngroup(), dtype=np.int64)
     _, first = np.unique(code, return_index=True)
-    return code, Groups(by, table[list(by)].iloc[first].reset_index(drop=True))
+    values = table[list(by)].iloc[first].reset_index(drop=True)
+    return code, Groups(
+        by, values, np.logical_and.reduce(values.notna().to_numpy(dtype=bool), axis=1)
+    )
 
 
 Span = tuple[int | None, int | None]

@@ -23,7 +23,7 @@ from cjlib.shared.comparison import (
     not_compared_with,
     others_in_words,
 )
-from cjlib.shared.group_by import first_values, names_given
+from cjlib.shared.group_by import first_values, left_out_words, names_given
 from cjlib.shared.stats import Z95, mean_interval, part_of_sum
 from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
@@ -120,7 +120,10 @@ def value_by(
     names += [None] if customers["group"].isna().any() else []
     code = customers["group"].map({name: place for place, name in enumerate(names)})
     group = np.asarray(code.fillna(len(names) - 1), dtype=np.int64)
-    compared, told, without = _compared(customers, group, [_shown(name) for name in names], by)
+    comparable = np.array(
+        [name is not None or log.missing_by_event(by) for name in names], dtype=bool
+    )
+    compared, told, without = _compared(customers, group, names, comparable, by)
     figures = pd.DataFrame(
         [{by: name} | _figures(customers[_in_group(customers["group"], name)]) for name in names]
     )
@@ -133,7 +136,9 @@ def value_by(
         headline=_cohort_headline(table)
         if by == "cohort"
         else _headline(table, claimed, by, compared),
-        definition=_definition(value, by, len(customers), compared.words),
+        definition=_definition(
+            value, by, len(customers), compared.words + left_out_words(comparable)
+        ),
         metrics=_metrics(table, by),
         findings=_findings(claimed, by, compared),
         families={compared.name: compared.tests} if compared.tests else {},
@@ -142,12 +147,16 @@ def value_by(
 
 
 def _compared(
-    customers: pd.DataFrame, group: NDArray[np.int64], names: list[str], by: str
+    customers: pd.DataFrame,
+    group: NDArray[np.int64],
+    names: list[str | None],
+    comparable: NDArray[np.bool_],
+    by: str,
 ) -> tuple[MeanComparison, MeanComparison, list[str]]:
     """Each group beside all others, and beside those not named before it, with who they are."""
     worth = customers["expected_value"].to_numpy(dtype=float)
 
-    def beside(others: NDArray[np.bool_] | None = None) -> MeanComparison:
+    def beside(others: NDArray[np.bool_]) -> MeanComparison:
         return group_means_against_others(
             f"mean expected value by {by}",
             group,
@@ -158,8 +167,8 @@ def _compared(
             beside=others,
         )
 
-    told, others = named_in_turn(beside, len(names))
-    return beside(), told, not_compared_with(names, others)
+    overall, told, others = named_in_turn(beside, comparable)
+    return overall, told, not_compared_with([_shown(name) for name in names], others)
 
 
 def _definition(value: CustomerValue, by: str, customers: int, compared: str) -> dict[str, str]:

@@ -188,6 +188,10 @@ class Log(ABC):
     ) -> Log:
         """The log cut to the events that meet every condition; see `EventLog.where`."""
 
+    @abstractmethod
+    def missing_by_event(self, column: str) -> bool:
+        """Whether some customer has a value in this column at some events and none at others, whatever `where` has left; what only whole customers lack has no time."""
+
     def cut(self, columns: Where | None, start: Any, end: Any, conditions: Where) -> Cut:
         """What `where` asks: as SQL over the portable table and in words, after what was asked before."""
         until, written, words = (
@@ -491,6 +495,14 @@ class EventLog(Log):
         }
         quality = pd.concat([self.quality, pd.DataFrame([line])], ignore_index=True)
         return quality if "source" not in quality else quality.fillna({"source": "all"})
+
+    def missing_by_event(self, column: str) -> bool:
+        """Whether some customer has a value in this column at some events and none at others, whatever `where` has left; what only whole customers lack has no time."""
+        one = self.property(column, "by")
+        if one.of_customer:
+            return False
+        sometimes = f"SELECT 1 FROM prepared GROUP BY c HAVING count({one.column}) BETWEEN 1 AND count(*) - 1 LIMIT 1"
+        return bool(self.engine.rows(sometimes))
 
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""

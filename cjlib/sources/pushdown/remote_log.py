@@ -131,6 +131,14 @@ class PushedLog(Log):
             filters_in_words=cut.words,
         )
 
+    def missing_by_event(self, column: str) -> bool:
+        """Whether some customer has a value in this column at some events and none at others, whatever `where` has left; what only whole customers lack has no time."""
+        held = f"COUNT({identifier(column)})"
+        found = self.run(
+            f"SELECT COUNT(*) AS customers FROM (SELECT customer_id FROM events GROUP BY customer_id HAVING {held} > 0 AND {held} < COUNT(*)) AS sometimes"
+        )
+        return bool(found["customers"].iloc[0])
+
     # ---- facts -------------------------------------------------------------------------------------------------
 
     @cached_property
