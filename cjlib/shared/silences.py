@@ -16,7 +16,11 @@ def rhythm_in_words(log: EventLog, length: int, activity: Event = None) -> str:
 
     `activity` is what breaks a silence; None: any event.
     """
-    broken, silences = silences_broken(log, length, activity)
+    return broken_in_words(*silences_broken(log, length, activity), length)
+
+
+def broken_in_words(broken: int, silences: int, length: int) -> str:
+    """The same of so many silences, of which so many were broken."""
     if silences < MIN_N or 2 * broken <= silences:
         return ""
     return (

@@ -255,6 +255,18 @@ def test_churn_by_a_silence_shorter_than_a_period_is_not_measured():
     )
 
 
+@pytest.mark.parametrize(("every", "measured"), [(36, False), (12, True)])
+def test_churn_by_a_silence_that_is_the_rhythm_of_most_is_not_measured(every, measured):
+    rows = [(f"c{who}", "use", hour) for who in range(40) for hour in range(who, 200, every)]
+    events = pd.DataFrame(rows, columns=["customer_id", "event", "hour"])
+    hours = pd.to_timedelta(events.pop("hour"), unit="h")
+    events["timestamp"] = pd.Timestamp("2024-01-01", tz="UTC") + hours
+    table = card_of(events, churn={"inactive": "24h"}).table.set_index("measure")
+    row = table.loc["churn"]
+    assert (row["status"] == "not measured") != measured
+    assert ("shorter than the rhythm of many" in row["words"]) != measured
+
+
 @given(LOGS, st.sampled_from([24, 30, 60]))
 def test_churn_by_silence_agrees_with_walking_through_every_silence(rows, limit):
     rows = sorted({(who, "use", at) for who, _, at in rows})

@@ -29,6 +29,7 @@ from cjlib.analyses.scorecard.series import (
 from cjlib.analyses.value.customer_lifetime_value import customer_value
 from cjlib.errors import CjlibError, DataError
 from cjlib.shared.periods import calendar
+from cjlib.shared.silences import broken_in_words
 from cjlib.sources.log.durations import microseconds
 
 DAY_US = 86_400_000_000
@@ -100,6 +101,9 @@ def _churn(ground: Ground) -> Measured:
         limit = microseconds(churn.inactive or "", "churn.inactive")
         if limit < np.diff(ground.starts).min():
             return Measured("churn", None, _LONGER.format(churn.inactive))
+        rhythm = _rhythm(ground, limit)
+        if rhythm:
+            return Measured("churn", None, f"a longer churn.inactive: {rhythm}")
         return Measured("churn", churn_by_silence(ground, limit))
     needs = ground.unseen({"churn.event": churn.event})
     return Measured(
@@ -107,6 +111,14 @@ def _churn(ground: Ground) -> Measured:
         None if needs else churn_by_event(ground, ground.rows(churn.event, "churn.event")),
         needs,
     )
+
+
+def _rhythm(ground: Ground, limit: int) -> str:
+    """That most silences which count as having left were broken soon after; "" where they were not."""
+    rows = ground.activity
+    silent = (rows.pauses >= limit) & (rows.time <= ground.log.observed_until_us - 2 * limit)
+    broken = silent & (rows.pauses <= 2 * limit)
+    return broken_in_words(int(np.count_nonzero(broken)), int(np.count_nonzero(silent)), limit)
 
 
 def churn_by_event(ground: Ground, left: Rows) -> Shares:
