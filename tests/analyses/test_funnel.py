@@ -389,10 +389,12 @@ def test_only_groups_large_enough_are_compared_each_with_all_others_together() -
     )
     compared = funnel.comparisons
     assert compared["channel"].tolist() == ["app", "web"]
-    assert compared[["customers", "other_customers"]].to_numpy().tolist() == [[40, 41], [40, 41]]
+    assert compared["without"].tolist() == ["channel web", ""]
+    assert compared[["customers", "other_customers"]].to_numpy().tolist() == [[40, 1], [40, 41]]
     assert compared["share"].tolist() == [0.25, 0.75]
-    assert compared["other_share"].tolist() == [30 / 41, 10 / 41]
-    assert (compared["p_adjusted"] < 0.001).all()
+    assert compared["other_share"].tolist() == [0, 10 / 41]
+    assert compared["p_adjusted"].isna().tolist() == [True, False], "one other customer is too few"
+    assert compared["p_adjusted"].iloc[1] < 0.001
     assert funnel.headline.endswith(
         "; channel web converts 50.6 points above the others (75.0% of 40 first entries, 24.4% of the others)."
     )

@@ -489,6 +489,11 @@ def test_one_channel_that_converts_badly_makes_no_news_of_the_others():
     found = cj.funnel(log, ["visit", "buy"], window="2D", by="channel")
     assert [one.claim.split(" converts")[0] for one in found.findings] == ["Channel web"]
     assert "channel web converts" in found.headline
-    assert (found.comparisons["p_adjusted"] < 0.0025).all()
+    compared = found.comparisons.set_index("channel")
+    assert compared["without"].to_dict() == {"ad": "channel web", "mail": "channel web", "web": ""}
+    assert (compared["p_adjusted"] < 0.0025).to_dict() == {"ad": False, "mail": False, "web": True}
+    assert compared["other_customers"].to_dict() == {"ad": 300, "mail": 300, "web": 600}
+    caption = cj.plot(found, "segments").layout.meta["caption"]
+    assert "no other group differs significantly" in caption
     steps = found.group_steps[found.group_steps["p_adjusted"] < 0.0025]
     assert steps[["channel", "step"]].to_numpy().tolist() == [["web", 2]]

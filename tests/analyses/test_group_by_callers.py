@@ -109,7 +109,7 @@ def test_who_lacks_a_value_that_others_have_at_every_event_is_compared_with_nobo
 def test_who_lacks_a_value_that_an_event_had_or_had_not_is_compared():
     log = with_plans(at_every_event=False)
     assert compared_with(log) == {
-        "funnel": [60, 90, 90],
+        "funnel": [60, 30, 30],
         "steps": [3],
         "retention": [60, 90, 90],
         "survival": [3],

@@ -467,7 +467,7 @@ def many(*groups):
 
 
 def test_each_group_is_compared_with_all_others_in_the_last_complete_period():
-    result = cj.retention(many(("a", 100, 60), ("b", 100, 30), ("c", 29, 29)), by="plan", periods=1)
+    result = cj.retention(many(("a", 100, 60), ("b", 100, 45), ("c", 29, 14)), by="plan", periods=1)
     table = result.comparisons
     assert table["plan"].tolist() == ["a", "b"], "c has fewer than 30"
     first = table.iloc[0]
@@ -784,5 +784,7 @@ def test_one_group_that_comes_back_less_makes_no_news_of_the_others():
     )
     log = cj.read_events(frame, observed_until="2025-01-19")
     kept = cj.retention(log, period="week", periods=1, by="plan")
-    assert (kept.comparisons["p_adjusted"] < 0.0025).all()
+    compared = kept.comparisons.set_index("plan")
+    assert compared["without"].to_dict() == {"a": "plan c", "b": "plan c", "c": ""}
+    assert (compared["p_adjusted"] < 0.0025).to_dict() == {"a": False, "b": False, "c": True}
     assert [one.claim.split(":")[0] for one in kept.findings] == ["plan c"]

@@ -465,7 +465,13 @@ def test_telco_contracts_differ(telco):
         },
         abs=1e-10,
     )
-    assert (result.comparisons["p_adjusted"] < 1e-50).all()
+    compared = result.comparisons.set_index("Contract")
+    assert compared["without"].to_dict() == {
+        "Month-to-month": "",
+        "One year": "Contract Month-to-month",
+        "Two year": "Contract Month-to-month",
+    }
+    assert (compared["p_adjusted"] < 1e-20).all()
     assert result.headline.endswith("3 of 3 groups differ significantly from the others.")
 
 

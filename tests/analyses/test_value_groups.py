@@ -105,7 +105,8 @@ def many(group: dict[str, tuple[int, float]]) -> tuple[CustomerValue, cj.EventLo
 def test_only_groups_that_differ_significantly_are_said_to_and_small_ones_are_not_compared():
     value, log = many({"app": (30, 50.0), "web": (30, 10.0), "tv": (5, 30.0)})
     found = cj.value_by(value, log, by="channel")
-    assert found.table["p_adjusted"].isna().tolist() == [False, False, True]
+    assert found.table["p_adjusted"].isna().tolist() == [False, True, True]
+    assert found.table["without"].tolist() == ["", "app", "app"]
     assert "1 of 2 groups differs significantly" in found.headline
     value, log = many({"app": (90, 50.0), "web": (90, 10.0)})
     found = cj.value_by(value, log, by="channel")

@@ -67,7 +67,8 @@ class Funnel(Result):
     comparisons
         Each group of at least `min_n` customers against all others together: [by], `customers`,
         `share`, `other_customers`, `other_share`, `difference`, `difference_low`, `difference_high`
-        (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg). Customers are compared by their
+        (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg), `without`: the groups that differ
+        more, named before and not among the others. Customers are compared by their
         first entry, whatever came of it, in the group known there (`by_value="step_k"`: at step k,
         those who reached it), once their window has ended. Empty without `by`, without a window,
         and with `by_value="all"`.

@@ -85,7 +85,11 @@ def nothing_compared(asked: Question, words: str = "") -> GroupComparison:
     by: dict[str, Any] = {name: pd.Series(dtype="str") for name in asked.by}
     empty = pd.Series(dtype="float64")
     return GroupComparison(
-        table=pd.DataFrame(by | dict.fromkeys([*COMPARED, *DIFFERENCES], empty)),
+        table=pd.DataFrame(
+            by
+            | dict.fromkeys([*COMPARED, *DIFFERENCES], empty)
+            | {"without": pd.Series(dtype="str")}
+        ),
         steps=pd.DataFrame(by | dict.fromkeys(STEPS, empty)),
         words=words,
         headline=words,
@@ -165,11 +169,12 @@ def compared_groups(
         groups.columns()
         | {
             "customers": customers,
-            "share": overall.share,
-            "other_customers": np.where(comparable, customers[comparable].sum() - customers, 0),
-            "other_share": overall.other_share,
+            "share": told.share,
+            "other_customers": others @ customers,
+            "other_share": told.other_share,
         }
-        | overall.columns()
+        | told.columns()
+        | {"without": pd.Series(without, dtype="str")}
     )
     steps, by_step = _steps(asked, reached, groups, comparable, follow_up)
     moment = "step 1" if landmark == 1 else f"step {landmark} (those who reached it)"

@@ -129,7 +129,7 @@ def question(  # noqa: PLR0913 (the options are the analysis)
         entrants=entrants,
         exclude=_exclusions(exclude, len(checked), order),
         hold=names_given(hold, "hold"),
-        by=names_given(by, "by", (*TABLE_COLUMNS, "customer_id", "steps_reached")),
+        by=names_given(by, "by", (*TABLE_COLUMNS, "customer_id", "steps_reached", "without")),
         by_value=_by_value(by_value, len(checked)),
         step_windows=_step_windows(step_windows, len(checked), order),
         start=None if start is None else log.instant(start, "start"),

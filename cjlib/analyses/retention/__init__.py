@@ -50,7 +50,8 @@ class Retention(Result):
         The same over the entries that have completed the last period shown: one population, so that
         the curve cannot bend because its cohorts change.
     comparisons
-        Each group of `by` against all others together, in the last complete period.
+        Each group of `by` against all others together, in the last complete period; `without` are
+        the groups that differ more, named before and not among the others.
     cohort_comparisons
         Each cohort's returned periods against what the average of all would give in the same
         periods.

@@ -108,13 +108,12 @@ def _happens_once(log: EventLog, question: Question) -> bool:
 def group_comparisons(
     sums: Pooled, groups: Groups, question: Question
 ) -> tuple[pd.DataFrame, pd.DataFrame, Family | None]:
-    """Each group against all others together, in the last complete period, and those to be told, named in turn; groups below `min_n` stand among the others but are not compared."""
+    """Each group against all others together, named in turn, in the last complete period, and those to be told; groups below `min_n` stand among the others but are not compared."""
     last = sums.period == sums.period.max(initial=-1)
     if not groups.names or question.recurring:
         last = np.zeros(len(sums.period), dtype=bool)
     retained, base = sums.retained[last], sums.eligible[last]
     comparable = groups.comparable[sums.group[last]]
-    others = np.where(comparable, base[comparable].sum() - base, 0)
     period = int(sums.period[last].max(initial=0))
 
     def beside(others: NDArray[np.bool_]) -> ShareComparison:
@@ -129,21 +128,17 @@ def group_comparisons(
         )
 
     tested, told, compared = named_in_turn(beside, comparable)
-    shown = (base >= max(question.min_n, 1)) & (others > 0)
-    numbers = (base, tested.share, others, tested.other_share)
-    table = pd.DataFrame(
-        groups.columns(sums.group[last])
-        | dict(zip(MEASURES, numbers, strict=True))
-        | tested.columns()
-    )
+    others = compared @ base
     named = pd.DataFrame(groups.columns(sums.group[last]))
     labels = [_label(row) for row in named.to_dict("records")]
-    numbers = (base, told.share, compared @ base, told.other_share)
-    claimed = named.assign(
+    numbers = (base, told.share, others, told.other_share)
+    table = named.assign(
         **dict(zip(MEASURES, numbers, strict=True)),
         **told.columns(),
-        without=not_compared_with(labels, compared),
-    )[told.claims & shown]
+        without=pd.Series(not_compared_with(labels, compared), dtype="str"),
+    )
+    shown = (base >= max(question.min_n, 1)) & (others > 0)
+    claimed = table[told.claims & shown]
     return table[shown].reset_index(drop=True), claimed, tested if tested.tests else None
 
 

@@ -52,6 +52,7 @@ TAKEN = (
     "returns",
     "customers",
     "difference",
+    "without",
 )
 """Columns of the tables, which a column of `by` cannot also be called."""
 MOST_PERIODS = 10_000

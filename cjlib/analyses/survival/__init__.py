@@ -53,7 +53,8 @@ class Survival(Result):
     summary
         Per group: customers, churned, median, and the restricted mean with its interval and limit.
     comparisons
-        Log-rank p of each group against all others together, adjusted.
+        Log-rank p of each group against all others together, adjusted; `without` are the groups
+        that differ more, named before and not among the others.
     by, unit
         The columns of `by`, and the unit of time.
     """
@@ -109,7 +110,7 @@ def survival(
         `.summary`: [by], `n`, `churned`, `median_days` (first day with at most half surviving;
         missing if not reached), `rmst_days` (mean days survived up to `rmst_limit_days`, the
         shortest of the groups' last days), `rmst_low`, `rmst_high`.
-        `.comparisons`: [by], `p_value`, `p_adjusted`.
+        `.comparisons`: [by], `p_value`, `p_adjusted`, `without`.
 
     Raises
     ------
@@ -307,12 +308,8 @@ def _comparisons(
     size = len(lifetimes.groups)
     sizes = np.bincount(lifetimes.group, minlength=size)
     comparable = lifetimes.groups.comparable
-    others = np.where(comparable, sizes[comparable].sum() - sizes, 0)
-    shown = (
-        order[(sizes[order] >= max(min_n, 1)) & (others[order] > 0)]
-        if lifetimes.groups.names
-        else order[:0]
-    )
+    large = comparable & (sizes >= max(min_n, 1)) & (np.count_nonzero(comparable) > 1)
+    shown = order[large[order]] if lifetimes.groups.names else order[:0]
 
     def beside(rows: NDArray[np.bool_]) -> Differences:
         tests = [_against(lifetimes, group, rows[group]) for group in shown.tolist()]
@@ -339,8 +336,6 @@ def _comparisons(
         )
 
     tested, told, compared = named_in_turn(beside, comparable)
-    columns = {"p_value": tested.p_value[shown], "p_adjusted": tested.p_adjusted[shown]}
-    table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
     names = [
         ", ".join(
             f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()
@@ -348,6 +343,12 @@ def _comparisons(
         for row in pd.DataFrame(lifetimes.groups.columns(np.arange(size))).to_dict("records")
     ]
     without = not_compared_with(names, compared) if lifetimes.groups.names else []
+    columns = {
+        "p_value": told.p_value[shown],
+        "p_adjusted": told.p_adjusted[shown],
+        "without": pd.Series([without[group] for group in shown], dtype="str"),
+    }
+    table = pd.DataFrame(lifetimes.groups.columns(shown) | columns)
     differing = [
         Differing(
             names[group],

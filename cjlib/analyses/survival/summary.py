@@ -27,6 +27,7 @@ TAKEN = (
     "n",
     "p_value",
     "p_adjusted",
+    "without",
     "customer_id",
 )
 """Columns of the tables, which a column of `by` cannot also be called."""

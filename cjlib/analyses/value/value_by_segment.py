@@ -43,6 +43,7 @@ FIGURES = (
     "difference_high",
     "p_value",
     "p_adjusted",
+    "without",
 )
 
 
@@ -82,7 +83,8 @@ def value_by(
         `.table`: the group, `customers`, `expected_value`, `mean_expected_value`, `mean_low`,
         `mean_high`, `mean_value_to_date`, `mean_lifetime_value`, `mean_repeat_purchases`, and
         against all others `difference`, `difference_low`, `difference_high`, `p_value`,
-        `p_adjusted`; cohorts by time, else largest first.
+        `p_adjusted`, `without`: the groups that differ more, named before and not among the others;
+        cohorts by time, else largest first.
 
     Raises
     ------
@@ -127,8 +129,8 @@ def value_by(
     figures = pd.DataFrame(
         [{by: name} | _figures(customers[_in_group(customers["group"], name)]) for name in names]
     )
-    table = figures.assign(**compared.columns())
-    claimed = figures.assign(**told.columns(), without=without)[told.claims]
+    table = figures.assign(**told.columns(), without=pd.Series(without, dtype="str"))
+    claimed = table[told.claims]
     if by != "cohort":
         table = table.sort_values("customers", ascending=False, kind="stable", ignore_index=True)
     return ValueBy(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import CLAIM, MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N, others_in_words
 from cjlib.show import numbers
 from cjlib.views import marks
 from cjlib.views.plots import theme
@@ -192,7 +192,7 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     )
     return (
         f"{_name(first, by)} stands out: {numbers.percent(first['share'])} of its {numbers.count_of(first['customers'], 'customer')} reach {last}, "
-        f"{numbers.points(first['difference'])} against the others ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
+        f"{numbers.points(first['difference'])} against {others_in_words(first['without'])} ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 

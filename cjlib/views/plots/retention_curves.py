@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import CLAIM, MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N, others_in_words
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name
@@ -218,7 +218,7 @@ def group_caption(result: Any) -> str:
     )
     return (
         f"{name} stands out in {period}: {numbers.percent(first['share'])} of its {first['customers']:,} came back, "
-        f"{numbers.points(first['difference'])} against the others ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
+        f"{numbers.points(first['difference'])} against {others_in_words(first['without'])} ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 
