@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cjlib.shared.comparison import MIN_N
+from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
 
 Micros = NDArray[np.int64]
+NEVER = np.iinfo(np.int64).max
 NOT_RECORDED = "not recorded"
 """The key of a definition that says which event does not occur in a part of the log."""
 BY_CHANCE = 1e-6
 """A stretch is told where so many chances without the event are rarer than this, all stretches of the log taken together."""
 
+PLACES = 2_000
+"""Into so many places a log is cut to find where an event does not occur."""
 AT_FIRST = 20_000
 """So many customers tell whether a look at all of them is worth its time."""
 SPREAD = 0.1
@@ -38,6 +42,77 @@ class Stretch:
             f"“{event}” does not occur between {first} and {last}, where about {self.expected:,.0f} were to be expected: "
             "it may not have been recorded"
         )
+
+
+def stretch_without(log: EventLog, event: Step, option: str) -> Stretch | None:
+    """The longest time in which an event does not occur, though many customers come who should have done it; None where chance explains it.
+
+    None too where another pause is half as long. Inside the log and at its end customers are to do it as often as those who come just before and just after,
+    whichever is less; at its beginning, where all are new, by the ages that they have then.
+    """
+    if not (event.names or event.where):
+        return None
+    span = log.span_us
+    if span is None:
+        return None
+    pause = None
+    for every in some_first(log.n_customer_codes):
+        pause = _without(log, event, option, span[0], every)
+        if pause is None:
+            break
+    if pause is None:
+        return None
+    first, last = pause
+    if first == span[0]:
+        return _begun_late(log, event, option)
+    came, did = _customers(log, event, option, first, last)
+    sides = [
+        _customers(log, event, option, begin, end)
+        for begin, end in (
+            (max(2 * first - last, span[0]), first),
+            (last, min(2 * last - first, log.observed_until_us)),
+        )
+    ]
+    shares = [done / there for there, done in sides if there >= MIN_N]
+    share = min([*shares, 1 - 1e-9]) if shares else 0.0
+    if did or came < MIN_N or _by_chance(came * math.log1p(-share), PLACES):
+        return None
+    return Stretch(first, last, came * share)
+
+
+def _without(
+    log: EventLog, event: Step, option: str, begin: int, every: int
+) -> tuple[int, int] | None:
+    """The longest pause of the event, of every how many-th customer, from and to a place of the log."""
+    width = max((log.observed_until_us - begin) // PLACES, 1)
+    found = log.engine.columns(
+        f"SELECT DISTINCT (t - {begin}) // {width} AS place FROM {log.prepared} "
+        f"WHERE c % {every} = 0 AND {log.match(event, option)} AND t <= {log.observed_until_us}"
+    )["place"]
+    if not found.size:
+        return None
+    places = np.sort(found.astype(np.int64))
+    # From the end of one place to the beginning of the next: what lies between is empty.
+    first = np.concatenate([[begin], begin + (places + 1) * width])
+    last = np.concatenate([begin + places * width, [log.observed_until_us]])
+    return _longest(first, last)
+
+
+def _begun_late(log: EventLog, event: Step, option: str) -> Stretch | None:
+    """From the log's beginning to the first time at all."""
+    lives = log.engine.columns(
+        f"SELECT min(t) AS began, coalesce(min(t) FILTER ({log.match(event, option)}), {NEVER}) AS ended FROM {log.prepared} "
+        f"WHERE t <= {log.observed_until_us} GROUP BY c"
+    )
+    return longest_pause(lives["began"], lives["ended"], log.observed_until_us)
+
+
+def _customers(log: EventLog, event: Step, option: str, first: int, last: int) -> tuple[int, int]:
+    """How many customers have an event between two instants, and how many this one."""
+    came, did = log.engine.rows(
+        f"SELECT count(DISTINCT c), count(DISTINCT c) FILTER ({log.match(event, option)}) FROM {log.prepared} WHERE t BETWEEN {first} AND {last}"
+    )[0]
+    return came, did
 
 
 def some_first(customers: int) -> list[int]:
@@ -70,7 +145,7 @@ def longest_stretch(happened: Micros, chances: Micros, wait: int, until: int) ->
     most = int(inside.argmax())
     without, others = int(inside[most]), int(chances.size - inside[most])
     share = min(happened.size / others, 1 - 1e-9) if others else 0.0
-    if without < MIN_N or math.log(edges.size) + without * math.log1p(-share) > math.log(BY_CHANCE):
+    if without < MIN_N or _by_chance(without * math.log1p(-share), edges.size):
         return None
     return Stretch(int(max(edges[most], chances[0])), int(edges[most + 1]), without * share)
 
@@ -93,16 +168,26 @@ def longest_pause(began: Micros, ended: Micros, until: int) -> Stretch | None:
     if not happened.size:
         return None
     edges = np.concatenate([[began.min()], happened, [until]])
-    lengths = np.diff(edges)
-    most = int(lengths.argmax())
-    first, last = int(edges[most]), int(edges[most + 1])
-    other, rest = int(np.delete(lengths, most).max()), int(until - edges[0] - lengths[most])
-    if 2 * other > min(lengths[most], rest) or rest < SPREAD * (until - edges[0]):
+    pause = _longest(edges[:-1], edges[1:])
+    if pause is None:
         return None
-    expected = _expected_within(began, np.minimum(ended, until), ended <= until, first, last)
-    if math.log(edges.size) - expected > math.log(BY_CHANCE):
+    expected = _expected_within(began, np.minimum(ended, until), ended <= until, *pause)
+    return None if _by_chance(-expected, edges.size) else Stretch(*pause, expected)
+
+
+def _longest(first: Micros, last: Micros) -> tuple[int, int] | None:
+    """The longest of rising pauses, from and to; None where another is half as long, or where all instants between them lie close together."""
+    lengths = last - first
+    most, whole = int(lengths.argmax()), int(last[-1] - first[0])
+    other, rest = int(np.delete(lengths, most).max()), int(whole - lengths[most])
+    if 2 * other >= min(int(lengths[most]), rest) or rest < SPREAD * whole:
         return None
-    return Stretch(first, last, expected)
+    return int(first[most]), int(last[most])
+
+
+def _by_chance(log_p: float, places: int) -> bool:
+    """Whether so many chances without the event, at one of so many places of the log, are no rarer than `BY_CHANCE`."""
+    return math.log(places) + log_p > math.log(BY_CHANCE)
 
 
 def _expected_within(

@@ -136,3 +136,31 @@ def test_who_leaves_at_the_end_of_a_contract_or_of_the_year_is_recorded(contract
     for name, frame in ends.items():
         told = cj.survival(log_of(frame), churn_event="cancel", start_event="subscribe").headline
         assert "does not occur" not in told, name
+
+
+@pytest.fixture(scope="module")
+def orders() -> pd.DataFrame:
+    """400 customers who visit about every four days, from their first visit on, and order at every third visit."""
+    rng = np.random.default_rng(3)
+    every = []
+    for place in range(400):
+        days = rng.uniform(0, DAYS) + np.cumsum(rng.exponential(4, 60))
+        customers = np.full(60, f"c{place}")
+        every += [events("visit", customers, days)]
+        every += [events("order", customers[1::3], days[1::3] + 0.01)]
+    return pd.concat(every)
+
+
+@pytest.mark.parametrize("lost", [(0, 90), (100, 140), (180, DAYS)])
+def test_cohorts_do_not_come_back_less_because_returns_were_not_recorded(orders, lost):
+    log = log_of(without(orders, "order", *lost))
+    kept = cj.retention(log, start_event="visit", return_event="order", period="month")
+    first = f"{BEGIN + pd.Timedelta(days=lost[0]):%Y-%m}"
+    assert f" But “order” does not occur between {first}" in kept.headline
+    assert kept.headline.endswith("and cohorts are not compared.")
+    assert not kept.findings
+
+
+def test_returns_recorded_throughout_are_compared(orders):
+    kept = cj.retention(log_of(orders), start_event="visit", return_event="order", period="month")
+    assert "does not occur" not in kept.headline

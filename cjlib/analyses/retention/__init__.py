@@ -32,6 +32,7 @@ from cjlib.shared.first_events import Groups
 from cjlib.shared.group_by import names_given
 from cjlib.shared.periods import Period, WeekStart
 from cjlib.shared.stats import wilson
+from cjlib.shared.unrecorded import NOT_RECORDED, stretch_without
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.event_log import EventLog, Log
 from cjlib.sources.log.semantics import RETENTIONS, Tool, filled
@@ -283,6 +284,7 @@ def _counted_there(log: Log, question: Question, scope: Scope) -> Retention:
         found.headline_period,
         found.cohort_comparisons,
         found.cohort_change,
+        lost="",
     )
     return Retention(
         table=found.table,
@@ -338,6 +340,8 @@ def _answer(members: Members) -> Retention:
         tables.pooled(equal), groups, question
     )
     families = [tested for tested in (cohort_family, group_family) if tested and tested.tests]
+    stretch = stretch_without(log, question.return_event, "return_event")
+    lost = stretch.words(log, str(question.return_event)) if stretch else ""
     return Retention(
         table=table,
         average=average,
@@ -346,10 +350,13 @@ def _answer(members: Members) -> Retention:
         cohort_comparisons=different,
         cohort_change=change,
         before_and_after=comparisons.before_and_after(question, names, equal, scores, change),
-        headline=summary.headline(question, len(entries), metrics, through, different, change),
+        headline=summary.headline(
+            question, len(entries), metrics, through, different, change, lost=lost
+        ),
         definition=summary.definition(members, counts, through)
+        | ({NOT_RECORDED: lost} if lost else {})
         | summary.compared_words(question, families, groups, through, scope, left_out),
-        findings=summary.findings(question, told, change, group_family),
+        findings=() if lost else summary.findings(question, told, change, group_family),
         families={tested.name: tested.tests for tested in families}
         | ({"change of retention": len(change)} if len(change) else {}),
         metrics=metrics,

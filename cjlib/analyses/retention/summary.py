@@ -39,8 +39,10 @@ def headline(
     period: int,
     different: pd.DataFrame,
     change: pd.DataFrame,
+    *,
+    lost: str,
 ) -> str:
-    """The share that comes back in the period that most have completed, and whether cohorts differ."""
+    """The share that comes back in the period that most have completed, and whether cohorts differ; these are not compared where a return was probably not recorded (`lost` says when)."""
     who = "cohort entry" if question.recurring else "customer"
     if not entries:
         return "No customer enters a cohort: nothing to count."
@@ -51,6 +53,10 @@ def headline(
     sentence = f"{percent(found['value'] or 0)} of {count_of(found['n'], who, _plural(who))} {_came(question, period)}{f' ({within})' if within else ''}."
     if (found["n"] or 0) < question.min_n:
         return f"{sentence.removesuffix('.')}; with fewer than {question.min_n} this share says little."
+    if lost:
+        return (
+            f"{sentence} But {lost}: more came back than this says, and cohorts are not compared."
+        )
     return " ".join(
         part for part in (sentence, changed(question, change), differing(different)) if part
     )
