@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.sources.journey import journey_from_text
 
 BEGIN, DAYS = pd.Timestamp("2025-01-01", tz="UTC"), 240
 END = BEGIN + pd.Timedelta(days=DAYS)
@@ -164,3 +165,40 @@ def test_cohorts_do_not_come_back_less_because_returns_were_not_recorded(orders,
 def test_returns_recorded_throughout_are_compared(orders):
     kept = cj.retention(log_of(orders), start_event="visit", return_event="order", period="month")
     assert "does not occur" not in kept.headline
+
+
+@pytest.mark.parametrize("lost", [(0, 120), (150, 190), (190, DAYS)])
+def test_nobody_is_labelled_as_staying_while_leaving_was_not_recorded(contracts, lost):
+    log = log_of(without(contracts, "cancel", *lost))
+    data = cj.churn_data(log, horizon="30D", churn_event="cancel")
+    assert "But “cancel” does not occur between " in data.headline
+    assert "have no label" in data.headline
+    cutoff = (data.table["cutoff"] - BEGIN) / pd.Timedelta(days=1)
+    inside = (cutoff + 30 > lost[0] + 1) & (cutoff < lost[1] - 1)
+    assert data.table.loc[inside, "churned"].isna().all()
+    assert 0.15 < data.table["churned"].mean() < 0.4
+
+
+def test_everybody_is_labelled_where_leaving_was_recorded_throughout(contracts):
+    data = cj.churn_data(log_of(contracts), horizon="30D", churn_event="cancel")
+    assert "does not occur" not in data.headline
+    assert data.table["churned"].notna().all()
+
+
+JOURNEY = """
+name: shop
+sources: {events: events.csv}
+stages:
+  - {name: Look, touchpoints: [visit]}
+  - {name: Buy, touchpoints: [buy]}
+roles: {visit: visit, convert: buy}
+"""
+
+
+@pytest.mark.parametrize(("lost", "measured"), [((200, DAYS), False), ((60, 90), True)])
+def test_a_measure_of_an_event_that_was_not_recorded_lately_is_not_measured(shop, lost, measured):
+    log = log_of(without(shop, "buy", *lost))
+    table = cj.scorecard(journey_from_text(JOURNEY), log).table.set_index("measure")
+    row = table.loc["conversion_of_visitors"]
+    assert (row["status"] == "measured") == measured
+    assert ("“buy” does not occur between 2025-07" in row["words"]) != measured

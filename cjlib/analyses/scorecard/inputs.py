@@ -15,6 +15,7 @@ from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
 from cjlib.errors import DataError
 from cjlib.shared.event_arrays import opens
 from cjlib.shared.periods import Calendar, calendar
+from cjlib.shared.unrecorded import stretch_without
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.conditions import Step, timestamp_sql
@@ -262,7 +263,16 @@ class Ground:
             for key, event in events.items()
             if event.names and len(self.log.unknown_events(event)) == len(event.names)
         ]
-        return f"events in the log for {', '.join(never)}" if never else ""
+        return f"events in the log for {', '.join(never)}" if never else self._lately(events)
+
+    def _lately(self, events: dict[str, Step]) -> str:
+        """Which of these events was probably not recorded throughout the last two periods, and when."""
+        since = self.starts[max(self.span.now - 1, 0)]
+        for event in events.values():
+            lost = stretch_without(self.log, event, "event")
+            if lost is not None and lost.ends > since:
+                return f"every event of both periods: {lost.words(self.log, str(event))}"
+        return ""
 
     def of_role(self, role: str) -> Rows:
         """The events of a role."""

@@ -212,7 +212,7 @@ def _part(
     asked = (
         at_risk if question.active_within is None else at_risk & (recency <= question.active_within)
     )
-    known = found.cutoff + question.horizon <= log.observed_until_us
+    known = question.labelled(found.cutoff, log.observed_until_us)
     churned = (
         _happened(activity, question, found) if known else np.full(found.customer.size, np.nan)
     )

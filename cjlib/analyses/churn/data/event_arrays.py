@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown, unknown_column
 from cjlib.shared.periods import DAY, zone_offsets
+from cjlib.shared.unrecorded import Stretch
 from cjlib.sources.feedback.table import Feedback
-from cjlib.sources.log.conditions import Event
+from cjlib.sources.log.conditions import Event, Step, as_step
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
@@ -34,7 +35,7 @@ NEGATIVE = {"nps": 6, "csat": 2, "ces": 3, "rating": 2, "text_score": -0.05}
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the log; `endings` are event types that are no return after the churn event."""
+    """What is asked of the log; `endings` are event types that are no return after the churn event, `unrecorded` is when what decides the label was probably not recorded."""
 
     horizon: int
     active_within: int | None
@@ -45,6 +46,18 @@ class Question:
     feedback: Feedback | pd.DataFrame | None
     waits: Mapping[str, tuple[Event, Event]]
     endings: tuple[str, ...] = ()
+    unrecorded: Stretch | None = None
+
+    @property
+    def deciding(self) -> Step:
+        """The event whose occurrence decides the label."""
+        return as_step(self.churn_event or self.active_event, "churn_event")
+
+    def labelled(self, cutoff: int, observed_until: int) -> bool:
+        """Whether it is known who churned within the horizon after a cutoff."""
+        end, lost = cutoff + self.horizon, self.unrecorded
+        recorded = lost is None or end <= lost.begins or cutoff >= lost.ends
+        return recorded and end <= observed_until
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from cjlib.shared.periods import DAY
 from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.shared.silences import rhythm_in_words, warned
 from cjlib.shared.stats import wilson
+from cjlib.shared.unrecorded import NOT_RECORDED, stretch_without
 from cjlib.show.numbers import count_of, percent, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event, as_step
@@ -82,7 +83,8 @@ def churn_data(
         Instants; a date is its midnight in the log's zone. None: from the last event less the
         horizon backwards, in steps of 30 days (half the horizon if that is shorter), down to 90
         days after the log's start, at most 12. Where the horizon is not over, rows have no label:
-        that is how to score today.
+        that is how to score today. None either where the event that decides was probably not
+        recorded within it.
     active_within
         Only customers with a qualifying event so shortly before the cutoff. None: everyone ever
         seen.
@@ -150,7 +152,9 @@ def data_at(source: LogSource, cutoffs: Sequence[Any], like: Any = None) -> Chur
 
 
 def _made(log: EventLog, question: Question, moments: list[int], like: Any) -> ChurnData:
-    question = replace(question, endings=endings(log, question))
+    lost = stretch_without(log, question.deciding, "churn_event")
+    question = replace(question, endings=endings(log, question), unrecorded=lost)
+    unrecorded = lost.words(log, str(question.deciding)) if lost else ""
     ids = log.customer_ids()
     kinds = find_kinds(log, question, moments[0], _columns_of(like))
     parts, seen = parts_of(log, question, kinds, moments, ids)
@@ -177,10 +181,14 @@ def _made(log: EventLog, question: Question, moments: list[int], like: Any) -> C
         table=table,
         headline=_headline(population, question, leaks, len(moments))
         + warned(rhythm)
+        + warned(
+            unrecorded and f"{unrecorded}, and cutoffs whose horizon meets that time have no label"
+        )
         + never(log, question)
         + beyond_the_end(log, moments[-1]),
         definition=_definition(log, question, parts, moments, features, seen)
-        | ({"silences": rhythm} if rhythm else {}),
+        | ({"silences": rhythm} if rhythm else {})
+        | ({NOT_RECORDED: unrecorded} if unrecorded else {}),
         metrics={
             f"share_churned_{row['population']}": metric(
                 row["share_churned"],
