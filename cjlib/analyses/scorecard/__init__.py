@@ -29,6 +29,7 @@ from cjlib.analyses.scorecard.control_limits import (
 from cjlib.analyses.scorecard.customer_measures import activity_measures, value_measures
 from cjlib.analyses.scorecard.inputs import (
     A_YEAR,
+    EVERY_EVENT,
     Answers,
     Ground,
     Measured,
@@ -214,7 +215,9 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
     lacking = int((table["status"] == NOT_MEASURED).sum())
     return Scorecard(
         table=table,
-        headline=headline(readings, before, lacking, _vanished(span, rows, readings)),
+        headline=headline(
+            readings, before, lacking, _vanished(span, rows, readings), _unrecorded(rows)
+        ),
         definition=_definition(ground, compared, judged, int(trend["flagged"].sum()), lacking),
         metrics=_metrics(table, trend, journey),
         sql=active_sql(ground) if isinstance(ground, Ground) else "",
@@ -240,6 +243,12 @@ def _vanished(span: Span, rows: list[_Row], readings: dict[str, Reading]) -> dic
         and one.value.n[span.now] == 0
         and one.value.n[span.now - 1] >= MIN_N
     }
+
+
+def _unrecorded(rows: list[_Row]) -> list[str]:
+    """Which events of measures were probably not recorded throughout the last two periods, and when."""
+    needs = {row.measured.needs for row in rows}
+    return sorted(one.removeprefix(EVERY_EVENT) for one in needs if one.startswith(EVERY_EVENT))
 
 
 def _compared(span: Span, rows: list[_Row]) -> Family:

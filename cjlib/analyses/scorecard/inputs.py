@@ -22,6 +22,8 @@ from cjlib.sources.log.conditions import Step, timestamp_sql
 from cjlib.sources.log.event_log import EventLog
 
 NEVER = np.iinfo(np.int64).max
+EVERY_EVENT = "every event of both periods: "
+"""What a measure needs whose event was probably not recorded throughout, before the words that say so."""
 A_YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4}
 """How many periods back the same one of the year before lies; days and weeks keep the day of the week."""
 
@@ -271,7 +273,7 @@ class Ground:
         for event in events.values():
             lost = stretch_without(self.log, event, "event")
             if lost is not None and lost.ends > since:
-                return f"every event of both periods: {lost.words(self.log, str(event))}"
+                return f"{EVERY_EVENT}{lost.words(self.log, str(event))}"
         return ""
 
     def of_role(self, role: str) -> Rows:

@@ -244,9 +244,13 @@ def _outside(one: Reading) -> float:
 
 
 def headline(
-    readings: dict[str, Reading], before: str, lacking: int, vanished: Mapping[str, int]
+    readings: dict[str, Reading],
+    before: str,
+    lacking: int,
+    vanished: Mapping[str, int],
+    unrecorded: Sequence[str],
 ) -> str:
-    """What moved significantly, how many targets are met, what has nobody left in its base, and what is not measured."""
+    """What moved significantly, how many targets are met, what has nobody left in its base, what was probably not recorded, and what is not measured."""
     judged = [
         reading
         for reading in readings.values()
@@ -268,6 +272,7 @@ def headline(
         parts.append(
             _of_nobody([readings[name].entry.label for name in vanished], vanished, before, period)
         )
+    parts += unrecorded
     if lacking:
         parts.append(
             f"{numbers.count_of(lacking, 'KPI')} {'is' if lacking == 1 else 'are'} not measured"
