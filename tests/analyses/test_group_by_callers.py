@@ -117,3 +117,21 @@ def test_who_lacks_a_value_that_an_event_had_or_had_not_is_compared():
     found = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
     assert "compared with nobody" not in found.definition["comparisons"]
     assert found.findings
+
+
+@pytest.mark.parametrize(("share", "doubted"), [(1.0, True), (0.9, False)])
+def test_a_group_that_converts_to_the_last_customer_may_have_been_made_by_it(share, doubted):
+    """A table of customers as it stands today knows the plan that they went on to buy."""
+    rows = [
+        (f"c{k:03d}", name, hour, "pro" if k < 60 else "free")
+        for k in range(160)
+        for hour, name in enumerate(["visit", "buy"] if k < 60 * share else ["visit"])
+    ]
+    rows += [(f"c{k:03d}", "buy", 1, "free") for k in range(100, 110 if not doubted else 100)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "hour", "plan"])
+    frame = frame.assign(timestamp=START + pd.to_timedelta(frame.pop("hour"), unit="h"))
+    log = cj.read_events(frame, observed_until="2024-03-01")
+    found = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
+    assert len(found.findings) == 2
+    said = [found.headline, *(one.claim for one in found.findings)]
+    assert all(("no customer ever changes plan" in words) == doubted for words in said)

@@ -165,6 +165,7 @@ def compared_groups(
     comparable = groups.by.comparable(log, groups.ranks)
     overall, told, others = named_in_turn(beside, comparable)
     without = not_compared_with(_group_labels(groups), others)
+    doubt = _doubt(log, asked, told)
     table = pd.DataFrame(
         groups.columns()
         | {
@@ -182,8 +183,8 @@ def compared_groups(
         table=table[comparable & (customers >= asked.min_n)].reset_index(drop=True),
         steps=steps,
         words=f"each customer once, by the value at {moment} of the first entry, converted or not; {overall.words}; {by_step.words}{left_out_words(comparable)}",
-        headline=_headline(asked, groups, told, customers, without),
-        findings=tuple(_findings(asked, groups, told, customers, without)),
+        headline=_headline(asked, groups, told, customers, without) + doubt,
+        findings=tuple(_findings(asked, groups, told, customers, without, doubt)),
         families={tested.name: tested.tests for tested in (overall, by_step)},
     )
 
@@ -221,6 +222,14 @@ def _steps(
     return pd.DataFrame(groups.columns(n) | step_shares(asked, reached) | differences), tested
 
 
+def _doubt(log: Log, asked: Question, told: ShareComparison) -> str:
+    """That groups which convert all or not at all may have been made by it: with values that no customer ever changes."""
+    certain = np.isin(told.share, (0, 1)) | np.isin(told.other_share, (0, 1))
+    if not (told.claims & certain).any() or any(log.changes_by_event(name) for name in asked.by):
+        return ""
+    return f". All or none of a group convert, and no customer ever changes {', '.join(asked.by)}: it may have been set afterwards"
+
+
 def _headline(
     asked: Question,
     groups: Grouping,
@@ -248,6 +257,7 @@ def _findings(
     told: ShareComparison,
     customers: np.ndarray,
     without: list[str],
+    doubt: str,
 ) -> list[Finding]:
     """The groups that differ, named in turn: one that converts badly makes no news of all the others."""
     labels = _group_labels(groups)
@@ -255,7 +265,7 @@ def _findings(
         Finding(
             topic=told.name,
             claim=f"{capitalised(labels[g])} converts {'better' if told.difference[g] > 0 else 'worse'} than {others_in_words(without[g])}: {percent(told.share[g])} of {count_of(customers[g], 'customer')} reach “{asked.in_words[-1]}”, "
-            f"{points(told.difference[g])} against {others_in_words(without[g])} (95% CI {points_interval(told.low[g], told.high[g])}).",
+            f"{points(told.difference[g])} against {others_in_words(without[g])} (95% CI {points_interval(told.low[g], told.high[g])}){doubt}.",
             direction="good" if told.difference[g] > 0 else "bad",
             value=float(told.difference[g]),
             low=float(told.low[g]),

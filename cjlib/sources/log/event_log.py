@@ -192,6 +192,10 @@ class Log(ABC):
     def missing_by_event(self, column: str) -> bool:
         """Whether some customer has a value in this column at some events and none at others, whatever `where` has left; what only whole customers lack has no time."""
 
+    @abstractmethod
+    def changes_by_event(self, column: str) -> bool:
+        """Whether some customer has two values in this column, whatever `where` has left; what stays as it is has no time either."""
+
     def cut(self, columns: Where | None, start: Any, end: Any, conditions: Where) -> Cut:
         """What `where` asks: as SQL over the portable table and in words, after what was asked before."""
         until, written, words = (
@@ -503,6 +507,14 @@ class EventLog(Log):
             return False
         sometimes = f"SELECT 1 FROM prepared GROUP BY c HAVING count({one.column}) BETWEEN 1 AND count(*) - 1 LIMIT 1"
         return bool(self.engine.rows(sometimes))
+
+    def changes_by_event(self, column: str) -> bool:
+        """Whether some customer has two values in this column, whatever `where` has left; what stays as it is has no time either."""
+        one = self.property(column, "by")
+        if one.of_customer:
+            return False
+        changed = f"SELECT 1 FROM prepared GROUP BY c HAVING min({one.column}) <> max({one.column}) LIMIT 1"
+        return bool(self.engine.rows(changed))
 
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""

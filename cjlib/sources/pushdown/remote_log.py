@@ -134,8 +134,16 @@ class PushedLog(Log):
     def missing_by_event(self, column: str) -> bool:
         """Whether some customer has a value in this column at some events and none at others, whatever `where` has left; what only whole customers lack has no time."""
         held = f"COUNT({identifier(column)})"
+        return self._of_some(f"{held} > 0 AND {held} < COUNT(*)")
+
+    def changes_by_event(self, column: str) -> bool:
+        """Whether some customer has two values in this column, whatever `where` has left; what stays as it is has no time either."""
+        return self._of_some(f"COUNT(DISTINCT {identifier(column)}) > 1")
+
+    def _of_some(self, condition: str) -> bool:
+        """Whether a condition on all events of a customer holds for some."""
         found = self.run(
-            f"SELECT COUNT(*) AS customers FROM (SELECT customer_id FROM events GROUP BY customer_id HAVING {held} > 0 AND {held} < COUNT(*)) AS sometimes"
+            f"SELECT COUNT(*) AS customers FROM (SELECT customer_id FROM events GROUP BY customer_id HAVING {condition}) AS some_customers"
         )
         return bool(found["customers"].iloc[0])
 
