@@ -450,3 +450,34 @@ def test_purchases_at_odd_times_are_no_contract():
     stamps = START + pd.to_timedelta(frame.pop("day"), unit="D")
     found = cj.contract_worth(CONTRACT, cj.read_events(frame.assign(timestamp=stamps)))
     assert "of the times between payments are regular" in found.headline
+
+
+def test_what_is_paid_back_after_the_leaving_is_taken_off_the_contract():
+    """Who leaves gets the rest of the month back two days later: that was in no sum, and the value 5% too high."""
+    rows = []
+    for place in range(60):
+        rows += [
+            (f"c{place}", "pay", day, 12.0) for day in (0, 30, 60, 90) if day < 40 or place % 2
+        ]
+        rows += [] if place % 2 else [(f"c{place}", "cancel", 40, np.nan)]
+        rows += [] if place % 2 else [(f"c{place}", "pay", 42, -8.0)]
+        # Who begins anew is another contract, and so is what is paid back of it.
+        rows += (
+            [] if place % 4 else [(f"c{place}", "pay", 70, 12.0), (f"c{place}", "pay", 75, -12.0)]
+        )
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "day", "value"])
+    stamps = START + pd.to_timedelta(frame.pop("day"), unit="D")
+    log = cj.read_events(
+        frame.assign(timestamp=stamps), observed_until=START + pd.Timedelta(days=100)
+    )
+    found = cj.contract_worth(CONTRACT, log)
+    assert found.metrics["value"]["value"] == pytest.approx(36 - 8 / 2)
+
+
+def test_a_mean_of_equal_amounts_has_no_interval_of_width_0():
+    told = cj.stated_value(pd.DataFrame({"fee": [20.0] * 40}), amount="fee")
+    assert told.headline.startswith("By fee 40 customers bring 800 in all, 20.00 each; the most")
+    assert told.metrics["mean_value"]["low"] is None
+    few = cj.stated_value(pd.DataFrame({"fee": [1.0, 2.0, 3.0]}), amount="fee")
+    # t with two degrees of freedom, not 1.96: 2 ± 4.303 · 1 / √3.
+    assert few.metrics["mean_value"]["high"] == pytest.approx(2 + 4.303 / 3**0.5, abs=0.001)

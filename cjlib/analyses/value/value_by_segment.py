@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.value import NO_MONEY
+from cjlib.analyses.value import NO_MONEY, confidence_in_money
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.comparison import (
@@ -24,7 +24,7 @@ from cjlib.shared.comparison import (
     others_in_words,
 )
 from cjlib.shared.group_by import first_values, names_given
-from cjlib.shared.stats import Z95, mean_interval, part_of_sum
+from cjlib.shared.stats import mean_interval, part_of_sum
 from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
@@ -208,13 +208,12 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     worth = np.sort(rows["expected_value"].to_numpy(dtype=float))
     low, high = mean_interval(worth)
     mean, past = float(worth.mean()), float(rows["value_to_date"].mean())
-    known = high > low
     return {
         "customers": worth.size,
         "expected_value": float(worth.sum()),
         "mean_expected_value": mean,
-        "mean_low": max(low, 0.0) if known else float("nan"),
-        "mean_high": high if known else float("nan"),
+        "mean_low": low if np.isnan(low) else max(low, 0.0),
+        "mean_high": high,
         "mean_value_to_date": past,
         "mean_lifetime_value": past + mean,
         "mean_repeat_purchases": float(rows["repeat_purchases"].mean()),
@@ -301,7 +300,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     """What each customer brings by a column of the table, such as a monthly charge: stated, not forecast, and over the column's own time.
 
     One row a customer; rows without an amount are left out and counted, negative amounts count as
-    they stand. Mean with its 95% CI over customers (normal approximation).
+    they stand. Mean with its 95% CI over customers (t).
 
     Parameters
     ----------
@@ -347,14 +346,13 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
         }
     )
     n, total = values.size, float(np.sort(values).sum())
-    half = Z95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
-    mean = total / n
+    mean, (low, high) = total / n, mean_interval(np.sort(values))
     top = float(np.sort(values[table["decile"].to_numpy() == 1]).sum())
     of_all = part_of_sum(top, values)
     return StatedValue(
         table=table,
         headline=(
-            f"By {amount} {n:,} customers bring {money(total)} in all, {money(mean, 2)} each (95% CI {money(mean - half, 2)} to {money(mean + half, 2)})"
+            f"By {amount} {count_of(n, 'customer')} {'brings' if n == 1 else 'bring'} {money(total)} in all, {money(mean, 2)} each{confidence_in_money(low, high, ' (', ')')}"
             + (
                 f"; the most valuable tenth brings {about(of_all)} of it."
                 if not np.isnan(of_all)
@@ -370,8 +368,8 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
         metrics={
             "mean_value": metric(
                 mean,
-                mean - half,
-                mean + half,
+                low,
+                high,
                 n,
                 label="Mean value of a customer",
                 unit="money",
