@@ -355,7 +355,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
             f"By {amount} {count_of(n, 'customer')} {'brings' if n == 1 else 'bring'} {money(total)} in all, {money(mean, 2)} each{confidence_in_money(low, high, ' (', ')')}"
             + (
                 f"; the most valuable tenth brings {about(of_all)} of it."
-                if not np.isnan(of_all)
+                if n >= MIN_N and not np.isnan(of_all)
                 else "."
             )
         ),
