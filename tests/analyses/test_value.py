@@ -504,3 +504,48 @@ def test_who_sends_goods_back_is_drawn_again_with_what_was_sent_back():
     (value, of_all), (same, of_one) = width(spread), width(alone)
     assert value == pytest.approx(same)
     assert of_one > 1.5 * of_all
+
+
+def bought_at(rates: list[float], customers: int, seed: int) -> cj.EventLog:
+    """Customers who buy for 20 at so many purchases a month, month by month of 30 days; all of them on the first day."""
+    rng = np.random.default_rng(seed)
+    rows = [(one, 0.0) for one in range(customers)]
+    for month, rate in enumerate(rates):
+        many = rng.poisson(rate, customers)
+        rows += [
+            (one, 30 * month + day)
+            for one in range(customers)
+            for day in rng.uniform(0, 30, many[one])
+        ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "day"])
+    stamps = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(frame.pop("day"), unit="D")
+    return cj.read_events(
+        frame.assign(event="order", value=20.0, timestamp=stamps),
+        observed_until=stamps.min().normalize() + pd.Timedelta(days=30 * len(rates)),
+        duplicates="keep",
+    )
+
+
+def test_a_backtest_is_off_only_where_buying_has_changed():
+    """In 25 of 100 businesses that went on as before it was "further off than chance allows": the fitted models were taken as known."""
+    # Seeds in which the old rule found a difference.
+    steady = [
+        cj.customer_value(bought_at([1.0] * 9, 100, seed), horizon="30D") for seed in range(8)
+    ]
+    assert all(one.backtest["held"].all() and "totals" not in one.definition for one in steady)
+    halved = cj.customer_value(bought_at([1.0] * 6 + [0.4] * 3, 200, 1), horizon="30D")
+    assert not halved.backtest["held"].any()
+    assert "further off than chance allows: trust the ranking" in halved.headline
+    assert halved.definition["totals"].startswith(
+        "in its backtest the forecast of value was further"
+    )
+
+
+def test_a_business_that_stopped_had_a_backtest():
+    """Nobody bought in the last third: "no backtest was possible"."""
+    stopped = cj.customer_value(bought_at([1.0] * 6 + [0.0] * 3, 60, 2), horizon="30D")
+    assert (
+        "purchases for the last third of the log, and none came, further off than"
+        in stopped.headline
+    )
+    assert "and none came" in cj.plot(stopped, "backtest").layout.meta["caption"]

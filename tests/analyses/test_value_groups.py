@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,14 +111,14 @@ def test_only_groups_that_differ_significantly_are_said_to_and_small_ones_are_no
     value, log = many({"app": (90, 50.0), "web": (90, 10.0)})
     found = cj.value_by(value, log, by="channel")
     assert found.headline == (
-        "Customers of app are expected to bring 51.00 each (n = 90), 40.00 more than the others (95% CI 39.40 to 40.60). "
+        "Customers of app are expected to bring 51.00 each in the next 90 days (n = 90), 40.00 more than the others (95% CI 39.40 to 40.60). "
         "2 of 2 groups differ significantly from the others."
     )
     assert [finding.direction for finding in found.findings] == ["good", "bad"]
     assert found.families == {"mean expected value by channel": 2}
     alike = cj.value_by(*many({"app": (30, 5.0), "web": (30, 5.1)}), by="channel")
     assert alike.headline == (
-        "60 customers are expected to bring 6.05 each; no channel differs significantly from the others (2 groups compared)."
+        "60 customers are expected to bring 6.05 each in the next 90 days; no channel differs significantly from the others (2 groups compared)."
     )
     assert (
         "too few groups of 30 customers to compare by channel"
@@ -481,3 +482,18 @@ def test_a_mean_of_equal_amounts_has_no_interval_of_width_0():
     few = cj.stated_value(pd.DataFrame({"fee": [1.0, 2.0, 3.0]}), amount="fee")
     # t with two degrees of freedom, not 1.96: 2 ± 4.303 · 1 / √3.
     assert few.metrics["mean_value"]["high"] == pytest.approx(2 + 4.303 / 3**0.5, abs=0.001)
+
+
+def test_sums_of_a_forecast_that_its_backtest_refutes_say_so():
+    """Buying had halved: "800 customers are expected to bring 51,596.16", and nothing said that a backtest had been a third too high."""
+    value, log = many({"app": (30, 5.0), "web": (30, 5.1)})
+    doubted = replace(value, definition={**value.definition, "totals": "it was far off"})
+    for by in ("channel", "cohort"):
+        assert cj.value_by(doubted, log, by=by).headline.endswith(" But it was far off.")
+        assert "But" not in cj.value_by(value, log, by=by).headline
+    scores = doubted.table[["customer_id"]].assign(churn_probability=0.5)
+    assert cj.value_at_risk(scores, doubted).headline.endswith(" But it was far off.")
+    targets = cj.target_list(
+        scores, offer_cost=0, contact_cost=0.1, success_share=0.5, value=doubted
+    )
+    assert targets.headline.endswith(" But it was far off.")

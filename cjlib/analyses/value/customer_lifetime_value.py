@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.value import NO_MONEY
 from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
+from cjlib.shared.comparison import CLAIM
 from cjlib.shared.periods import calendar
-from cjlib.shared.stats import Z95
 from cjlib.show.numbers import about, count_of, joined, money, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import MICROSECONDS, Duration, microseconds
@@ -82,6 +83,10 @@ class Fitted:
             return np.full(history.x.size, np.nan)
         return self.purchases(history, weeks) * self.spending.expected(history.x, history.mean)
 
+    def both(self, history: History, weeks: float) -> Floats:
+        """Expected purchases and value over `weeks`, a column each."""
+        return np.column_stack([self.purchases(history, weeks), self.value(history, weeks)])
+
     def purchases(self, history: History, weeks: float) -> Floats:
         """Expected purchase days over `weeks`; worked out once for customers who are alike."""
         buyers, home = history.alike
@@ -138,7 +143,7 @@ def customer_value(
         `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high`
         (95%, of the expectation, not of one customer's luck), `decile` (1 = most valuable).
         `.backtest`: one row each for purchases and value, expected against actual, and whether the
-        difference is within chance (`held`). Unanswered where the log has no column `value`, nobody
+        difference is within what chance gives in 399 of 400 forecasts (`held`). Unanswered where the log has no column `value`, nobody
         bought, fewer than ten customers bought again, or the horizon is longer than twice the log.
 
     Raises
@@ -185,7 +190,7 @@ def customer_value(
     ):  # sums as short as these cost many times more over threads, and differ in the last digit
         fitted = _fitted(history)
         spread = _bootstrap(history, fitted, weeks, draws, seed, bought)
-        backtest = _backtest(days, last)
+        backtest = _backtest(days, last, draws, seed)
     table = _table(log, history, fitted, weeks, rate, bought)
     unpriced = fitted.spending is None or math.isnan(bought.net_share)
     ranked = table["expected_purchases" if unpriced else "expected_value"]
@@ -200,7 +205,12 @@ def customer_value(
         headline=_headline(table, metrics, backtest, length, bought),
         definition=_what_counts(log, value, bought)
         | _modelled(history, fitted, metrics)
-        | _forecast_terms(length, last, draws),
+        | _forecast_terms(length, last, draws)
+        | (
+            {"totals": f"in its backtest the forecast of value was {TOTALS_MISSED}"}
+            if _missed(backtest)
+            else {}
+        ),
         metrics=metrics,
         backtest=backtest,
         horizon_us=length,
@@ -398,26 +408,14 @@ def _bootstrap(
     bought: _Bought | None = None,
 ) -> Spread:
     """Customers drawn again, what they were paid back with them, and both models fitted again; the total's spread includes who happens to be a customer."""
-    rng = np.random.default_rng(seed)
     n = history.x.size
     drawn = min(n, LARGEST_DRAW)
     share = 1.0 if bought is None else bought.net_share
     back = np.zeros(n) if bought is None else bought.refunded(history.customer)
     centre = fitted.value(history, weeks) * share
-    buyers, home = history.alike
     every = np.ones(n)
     values, totals = np.empty((draws, n)), np.empty(draws)
-    for draw in range(draws):
-        picks = rng.integers(0, n, drawn)
-        times = np.bincount(picks, minlength=n).astype(float)
-        again = _fitted_again(
-            history,
-            fitted,
-            buyers.weighted(
-                np.bincount(home, weights=times, minlength=buyers.x.size).astype(float)
-            ),
-            times,
-        )
+    for draw, (times, again) in enumerate(_drawn_again(history, fitted, draws, seed)):
         kept = share + _part(back, history.to_date, times) - _part(back, history.to_date, every)
         values[draw] = again.value(history, weeks) * max(kept, 0.0)
         totals[draw] = times @ values[draw] / drawn * n
@@ -449,11 +447,21 @@ def _part(amounts: Floats, of: Floats, times: Floats) -> float:
     return float(times @ amounts) / size if size > 0 else 0.0
 
 
-def _fitted_again(history: History, fitted: Fitted, buyers: Buyers, times: Floats) -> Fitted:
-    spending = fitted.spending and fit_gamma_gamma(
-        history.x, history.mean, times, start=fitted.spending
-    )
-    return Fitted(fit_bgnbd(buyers, start=fitted.buying), spending)
+def _drawn_again(
+    history: History, fitted: Fitted, draws: int, seed: int
+) -> Iterator[tuple[Floats, Fitted]]:
+    """How often each customer is in a draw, and both models fitted to it."""
+    rng = np.random.default_rng(seed)
+    n = history.x.size
+    buyers, home = history.alike
+    for _ in range(draws):
+        picks = rng.integers(0, n, min(n, LARGEST_DRAW))
+        times = np.bincount(picks, minlength=n).astype(float)
+        alike = np.bincount(home, weights=times, minlength=buyers.x.size).astype(float)
+        spending = fitted.spending and fit_gamma_gamma(
+            history.x, history.mean, times, start=fitted.spending
+        )
+        yield times, Fitted(fit_bgnbd(buyers.weighted(alike), start=fitted.buying), spending)
 
 
 def _deciles(values: Floats) -> NDArray[np.int64]:
@@ -461,7 +469,7 @@ def _deciles(values: Floats) -> NDArray[np.int64]:
     return rank * 10 // max(values.size, 1) + 1
 
 
-def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
+def _backtest(days: pd.DataFrame, last: int, draws: int, seed: int) -> pd.DataFrame:
     """The last third of the log held out: expected against actual, over customers who bought before it."""
     first = int(days["day"].min())
     cut = last - (last - first) // 3
@@ -469,16 +477,12 @@ def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
     history = _history(before, cut)
     later = after.groupby("customer")["value"].agg(["size", "sum"]).reindex(history.customer)
     actual = later.fillna(0.0).to_numpy(dtype=float)
-    expected = np.full(actual.shape, np.nan)
+    expected, chance = np.full(actual.shape, np.nan), np.full(2, np.nan)
     if int((history.x > 0).sum()) >= FEWEST_REPEATERS and last > cut:
         fitted, weeks = _fitted(history), (last - cut) / DAYS_A_WEEK
-        expected = np.column_stack([fitted.purchases(history, weeks), fitted.value(history, weeks)])
+        expected = fitted.both(history, weeks)
+        chance = _chance(history, fitted, weeks, actual, draws, seed)
     totals, came = expected.sum(axis=0), actual.sum(axis=0)
-    error = (
-        np.sqrt(len(actual)) * (actual - expected).std(axis=0, ddof=1)
-        if len(actual) > 1
-        else np.nan
-    )
     return pd.DataFrame(
         {
             "measure": ["purchases", "value"],
@@ -487,9 +491,24 @@ def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
             "expected": totals,
             "actual": came,
             "ratio": np.divide(totals, came, out=np.full(2, np.nan), where=came != 0),
-            "held": np.abs(came - totals) <= Z95 * error,
+            "held": ~(np.abs(came - totals) > chance),
         }
     )
+
+
+def _chance(
+    history: History, fitted: Fitted, weeks: float, actual: Floats, draws: int, seed: int
+) -> Floats:
+    """How far off totals may be by chance if customers go on as they did: in each draw of them both models are fitted again, since they are not known either."""
+    off = np.array(
+        [
+            times @ (actual - again.both(history, weeks)) / times.sum()
+            for times, again in _drawn_again(history, fitted, draws, seed)
+        ]
+    )
+    n = history.x.size
+    error = off.std(axis=0, ddof=1) * np.sqrt(min(n, LARGEST_DRAW) * n)
+    return float(stdtrit(draws - 1, 1 - CLAIM / 2)) * error
 
 
 def _metrics(
@@ -565,22 +584,32 @@ def _headline(
     purchases = count_of(round(table["expected_purchases"].sum()), *bought.noun)
     return (
         f"{count_of(len(table), 'customer')} who bought before are expected to make {purchases}{worth_words} in the next {timespan(length)}; "
-        f"{_backtest_in_words(backtest, bought.noun[1])}."
+        f"{_backtest_in_words(backtest, bought.noun)}."
     )
 
 
-def _backtest_in_words(backtest: pd.DataFrame, purchases: str) -> str:
+TOTALS_MISSED = (
+    "further off than chance allows: trust the ranking more than the totals and their intervals"
+)
+
+
+def _missed(backtest: pd.DataFrame) -> bool:
+    return not backtest["held"].all()
+
+
+def _backtest_in_words(backtest: pd.DataFrame, purchases: tuple[str, str]) -> str:
+    missed = f", {TOTALS_MISSED}" if _missed(backtest) else ""
     tested = backtest[backtest["ratio"].notna()]
+    if tested.empty and not backtest["expected"].isna().all():
+        expected = count_of(round(backtest["expected"].iloc[0]), *purchases)
+        return (
+            f"a backtest forecast {expected} for the last third of the log, and none came{missed}"
+        )
     if tested.empty:
         return "no backtest was possible"
     shares = joined(
-        f"{percent(ratio)} of actual {purchases if measure == 'purchases' else measure}"
+        f"{percent(ratio)} of actual {purchases[1] if measure == 'purchases' else measure}"
         for ratio, measure in zip(tested["ratio"].tolist(), tested["measure"], strict=True)
-    )
-    missed = (
-        ""
-        if tested["held"].all()
-        else ", further off than chance allows: trust the ranking more than the totals"
     )
     return f"a backtest on the last third of the log gave {shares}{missed}"
 

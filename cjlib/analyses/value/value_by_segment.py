@@ -24,6 +24,7 @@ from cjlib.shared.comparison import (
     others_in_words,
 )
 from cjlib.shared.group_by import first_values, names_given
+from cjlib.shared.silences import warned
 from cjlib.shared.stats import mean_interval, part_of_sum
 from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
@@ -128,14 +129,18 @@ def value_by(
     claimed = figures.assign(**told.columns(), without=without)[told.claims]
     if by != "cohort":
         table = table.sort_values("customers", ascending=False, kind="stable", ignore_index=True)
+    within = f"in the next {value.definition['horizon']}"
     return ValueBy(
         table=table,
-        headline=_cohort_headline(table)
-        if by == "cohort"
-        else _headline(table, claimed, by, compared),
+        headline=(
+            _cohort_headline(table, within)
+            if by == "cohort"
+            else _headline(table, claimed, by, compared, within)
+        )
+        + warned(value.definition.get("totals", "")),
         definition=_definition(value, by, len(customers), compared.words),
         metrics=_metrics(table, by),
-        findings=_findings(claimed, by, compared),
+        findings=_findings(claimed, by, compared, within),
         families={compared.name: compared.tests} if compared.tests else {},
         by=by,
     )
@@ -220,28 +225,26 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _headline(table: pd.DataFrame, claimed: pd.DataFrame, by: str, compared: MeanComparison) -> str:
+def _headline(
+    table: pd.DataFrame, claimed: pd.DataFrame, by: str, compared: MeanComparison, within: str
+) -> str:
     """The largest difference of those named in turn: a group that brings much makes no news of all the others."""
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
-    base = f"{count_of(n, 'customer')} are expected to bring {money(total / n, 2)} each"
+    base = f"{count_of(n, 'customer')} are expected to bring {money(total / n, 2)} each {within}"
     if not compared.tests:
         return f"{base}; there are too few groups of {MIN_N} customers to compare by {by}."
     clear = claimed.sort_values("difference", key=abs, ascending=False, kind="stable")
     if clear.empty:
         return f"{base}; no {by} differs significantly from the others ({count_of(compared.tests, 'group')} compared)."
     row = clear.iloc[0]
-    return f"{_claim(row, by)} {len(clear):,} of {count_of(compared.tests, 'group')} {'differs' if len(clear) == 1 else 'differ'} significantly from the others."
+    return f"Customers of {_shown(row[by])} are expected to bring {_amounts(row, within)} {len(clear):,} of {count_of(compared.tests, 'group')} {'differs' if len(clear) == 1 else 'differ'} significantly from the others."
 
 
-def _claim(row: pd.Series, by: str) -> str:
-    return f"Customers of {_shown(row[by])} are expected to bring {_amounts(row)}"
-
-
-def _amounts(row: pd.Series) -> str:
+def _amounts(row: pd.Series, within: str) -> str:
     more = row["difference"] > 0
     low, high = sorted(abs(row[name]) for name in ("difference_low", "difference_high"))
     return (
-        f"{money(row['mean_expected_value'], 2)} each (n = {row['customers']:,}), "
+        f"{money(row['mean_expected_value'], 2)} each {within} (n = {row['customers']:,}), "
         f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than {others_in_words(row['without'])} (95% CI {money(low, 2)} to {money(high, 2)})."
     )
 
@@ -250,24 +253,26 @@ def _shown(name: Any) -> str:
     return "(not set)" if pd.isna(name) else str(name)
 
 
-def _cohort_headline(table: pd.DataFrame) -> str:
+def _cohort_headline(table: pd.DataFrame, within: str) -> str:
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
     if not total > 0:
-        return f"{count_of(n, 'customer')} are expected to bring nothing more."
+        return f"{count_of(n, 'customer')} are expected to bring nothing more {within}."
     most = table.iloc[int(table["expected_value"].argmax())]
     part = part_of_sum(float(most["expected_value"]), table["expected_value"].to_numpy(float))
     size = "" if np.isnan(part) else f", {about(part)},"
     return (
-        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part{size} comes from the "
+        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)} {within}; the largest part{size} comes from the "
         f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
     )
 
 
-def _findings(claimed: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[Finding, ...]:
+def _findings(
+    claimed: pd.DataFrame, by: str, compared: MeanComparison, within: str
+) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             topic=f"value by {by}",
-            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_amounts(row)}",
+            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_amounts(row, within)}",
             direction="good" if row["difference"] > 0 else "bad",
             family=compared.name,
             p_adjusted=row["p_adjusted"],

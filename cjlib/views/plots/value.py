@@ -10,7 +10,7 @@ from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.analyses.value.value_by_segment import StatedValue, ValueBy
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import about, count_of, joined, money, number, percent
+from cjlib.show.numbers import about, count_of, joined, missing, money, number, percent
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_curves import curve
 from cjlib.views.plots.rows import Axis, Dot, dot_rows
@@ -79,10 +79,13 @@ def backtest(result: CustomerValue) -> go.Figure:
     ]
     known = table[table["ratio"].notna()]
     if known.empty:
-        return theme.empty(
-            "No backtest was possible: too few customers bought again before the last third of the log.",
-            columns=columns,
+        forecast = table["expected"].iloc[0]
+        said = (
+            "No backtest was possible: too few customers bought again before the last third of the log."
+            if missing(forecast)
+            else f"In the last {count_of(table['held_out_days'].iloc[0], 'day')} the forecast would have given {number(forecast)} purchases, and none came."
         )
+        return theme.empty(said, columns=columns)
     at = -known.index.to_numpy(dtype=float)
     bars = go.Bar(
         x=known["ratio"].tolist(),
