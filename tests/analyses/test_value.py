@@ -530,7 +530,7 @@ def test_a_backtest_is_off_only_where_buying_has_changed():
     """In 25 of 100 businesses that went on as before it was "further off than chance allows": the fitted models were taken as known."""
     # Seeds in which the old rule found a difference.
     steady = [
-        cj.customer_value(bought_at([1.0] * 9, 100, seed), horizon="30D") for seed in range(8)
+        cj.customer_value(bought_at([1.0] * 9, 100, seed), horizon="30D") for seed in (0, 6, 10)
     ]
     assert all(one.backtest["held"].all() and "totals" not in one.definition for one in steady)
     halved = cj.customer_value(bought_at([1.0] * 6 + [0.4] * 3, 200, 1), horizon="30D")
