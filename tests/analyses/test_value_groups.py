@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import cjlib as cj
 from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.shared.comparison import group_means_against_others, known_at_once
+from cjlib.shared.stats import mean_interval
 from cjlib.sources.journey import journey_from_text
 
 
@@ -487,7 +487,9 @@ def test_a_mean_of_equal_amounts_has_no_interval_of_width_0():
 def test_sums_of_a_forecast_that_its_backtest_refutes_say_so():
     """Buying had halved: "800 customers are expected to bring 51,596.16", and nothing said that a backtest had been a third too high."""
     value, log = many({"app": (30, 5.0), "web": (30, 5.1)})
-    doubted = replace(value, definition={**value.definition, "totals": "it was far off"})
+    doubted = dataclasses.replace(
+        value, definition={**value.definition, "totals": "it was far off"}
+    )
     for by in ("channel", "cohort"):
         assert cj.value_by(doubted, log, by=by).headline.endswith(" But it was far off.")
         assert "But" not in cj.value_by(value, log, by=by).headline
@@ -497,3 +499,21 @@ def test_sums_of_a_forecast_that_its_backtest_refutes_say_so():
         scores, offer_cost=0, contact_cost=0.1, success_share=0.5, value=doubted
     )
     assert targets.headline.endswith(" But it was far off.")
+
+
+def test_the_interval_of_a_groups_forecast_is_no_surer_than_that_of_all():
+    """It took the fitted models as known, and held the truth in 81 of 100 businesses; that of the total does not."""
+    text = " | ".join(
+        f"c{one}: " + " ".join(f"buy@{one % 9 + 13 * number}D" for number in range(one % 3 + 2))
+        for one in range(60)
+    )
+    events = toy_events(text)
+    log = cj.read_events(events.assign(channel="web", value=10.0 + np.arange(len(events)) % 4))
+    value = cj.customer_value(log, horizon="30D")
+    total = value.metrics["expected_value"]
+    only = cj.value_by(value, log, by="channel").table.iloc[0]
+    assert only["mean_low"] == pytest.approx(total["low"] / 60)
+    assert only["mean_high"] == pytest.approx(total["high"] / 60)
+    assert only["mean_high"] - only["mean_low"] > 2 * np.ptp(
+        mean_interval(value.table["expected_value"].to_numpy())
+    )

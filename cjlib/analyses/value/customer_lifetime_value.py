@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log
 from cjlib.shared.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.shared.comparison import CLAIM
 from cjlib.shared.periods import calendar
+from cjlib.shared.stats import share
 from cjlib.show.numbers import about, count_of, joined, money, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import MICROSECONDS, Duration, microseconds
@@ -51,6 +52,39 @@ class CustomerValue(Result):
 
     backtest: pd.DataFrame = field(default_factory=pd.DataFrame)
     horizon_us: int = 0
+    _drawn: Callable[[], Iterator[tuple[Floats, Floats]]] = field(
+        default=lambda: iter(()), repr=False
+    )
+
+    def ends_of_means(self, group: NDArray[np.int64], groups: int) -> Floats:
+        """The 95% ends of the mean expected value in each of the groups 0 … `groups` − 1, as shares of it: who happens to be a customer, and both models, which are fitted to them.
+
+        Parameters
+        ----------
+        group
+            The group of each row of `.table`.
+        groups
+            How many there are.
+
+        Returns
+        -------
+        numpy.ndarray
+            Lower and upper ends; NaN where they cannot be drawn.
+        """
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            drawn = [
+                share(np.bincount(group, times * values, groups), np.bincount(group, times, groups))
+                for times, values in self._drawn()
+            ]
+        means = np.array(drawn).reshape(-1, groups)
+        known = (means > 0).sum(axis=0) >= FEWEST_DRAWS
+        ends = np.full((2, groups), np.nan)
+        for place in np.flatnonzero(known).tolist():
+            those = means[means[:, place] > 0, place]
+            ends[:, place] = _ends(those) / those.mean()
+        return ends ** np.sqrt(min(len(group), LARGEST_DRAW) / len(group))
 
 
 @dataclass(frozen=True)
@@ -214,6 +248,7 @@ def customer_value(
         metrics=metrics,
         backtest=backtest,
         horizon_us=length,
+        _drawn=partial(_values_drawn_again, history, fitted, weeks, draws, seed, bought),
     )
 
 
@@ -410,15 +445,13 @@ def _bootstrap(
     """Customers drawn again, what they were paid back with them, and both models fitted again; the total's spread includes who happens to be a customer."""
     n = history.x.size
     drawn = min(n, LARGEST_DRAW)
-    share = 1.0 if bought is None else bought.net_share
-    back = np.zeros(n) if bought is None else bought.refunded(history.customer)
-    centre = fitted.value(history, weeks) * share
-    every = np.ones(n)
+    net = 1.0 if bought is None else bought.net_share
+    centre = fitted.value(history, weeks) * net
     values, totals = np.empty((draws, n)), np.empty(draws)
-    for draw, (times, again) in enumerate(_drawn_again(history, fitted, draws, seed)):
-        kept = share + _part(back, history.to_date, times) - _part(back, history.to_date, every)
-        values[draw] = again.value(history, weeks) * max(kept, 0.0)
-        totals[draw] = times @ values[draw] / drawn * n
+    again = _values_drawn_again(history, fitted, weeks, draws, seed, bought)
+    for draw, (times, worth) in enumerate(again):
+        values[draw] = worth
+        totals[draw] = times @ worth / drawn * n
     shrink = np.sqrt(drawn / n)
     low, high = (np.maximum(centre + (bound - centre) * shrink, 0) for bound in _ends(values))
     total = float(centre.sum())
@@ -434,6 +467,23 @@ def _bootstrap(
             total, total_low, total_high, n, label="Expected value", unit="money", better="higher"
         ),
     )
+
+
+def _values_drawn_again(
+    history: History,
+    fitted: Fitted,
+    weeks: float,
+    draws: int,
+    seed: int,
+    bought: _Bought | None = None,
+) -> Iterator[tuple[Floats, Floats]]:
+    """How often each customer is in a draw, and what all are expected to bring by the models fitted to it, less what such customers are paid back."""
+    every = np.ones(history.x.size)
+    net = 1.0 if bought is None else bought.net_share
+    back = np.zeros(every.size) if bought is None else bought.refunded(history.customer)
+    for times, again in _drawn_again(history, fitted, draws, seed):
+        kept = net + _part(back, history.to_date, times) - _part(back, history.to_date, every)
+        yield times, again.value(history, weeks) * max(kept, 0.0)
 
 
 def _ends(drawn: Floats) -> Floats:

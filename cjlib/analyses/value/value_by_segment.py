@@ -30,6 +30,7 @@ from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
 
+Floats = NDArray[np.float64]
 FIGURES = (
     "customers",
     "expected_value",
@@ -62,8 +63,8 @@ def value_by(
     Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone,
     else the value of a column at the first event that has one; where events tie, the smallest as
     text. Lifetime value is what a customer has brought to date and what is expected within the
-    value's horizon. Mean of the expected with its 95% CI over customers (t; of the mean, not of one
-    customer). Each group of at least 30 customers is tested against all others together, p-values
+    value's horizon. Mean of the expected with its 95% CI (t; of the mean, not of one customer) over
+    customers drawn again with both models fitted to them again. Each group of at least 30 customers is tested against all others together, p-values
     adjusted over the groups; interval and p of the difference are of one test, which works on the
     logarithms of means, since money has long tails. Cohorts are not tested: they differ in age, and
     with it in how many still buy.
@@ -122,8 +123,12 @@ def value_by(
     code = customers["group"].map({name: place for place, name in enumerate(names)})
     group = np.asarray(code.fillna(len(names) - 1), dtype=np.int64)
     compared, told, without = _compared(customers, group, [_shown(name) for name in names], by)
+    ends = value.ends_of_means(group, len(names)).T
     figures = pd.DataFrame(
-        [{by: name} | _figures(customers[_in_group(customers["group"], name)]) for name in names]
+        [
+            {by: name} | _figures(customers[_in_group(customers["group"], name)], drawn)
+            for name, drawn in zip(names, ends, strict=True)
+        ]
     )
     table = figures.assign(**compared.columns())
     claimed = figures.assign(**told.columns(), without=without)[told.claims]
@@ -177,7 +182,7 @@ def _definition(value: CustomerValue, by: str, customers: int, compared: str) ->
         "group": group,
         "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
         "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
-        "interval": "95%, of the mean expected value over customers",
+        "interval": "95%, of the mean expected value, over customers and fits of the models",
         "tests": tests,
     }
 
@@ -209,9 +214,9 @@ def _cohorts(log: EventLog) -> pd.Series:
     return pd.Series(months, index=ids, dtype="str")
 
 
-def _figures(rows: pd.DataFrame) -> dict[str, Any]:
+def _figures(rows: pd.DataFrame, drawn: Floats) -> dict[str, Any]:
     worth = np.sort(rows["expected_value"].to_numpy(dtype=float))
-    low, high = mean_interval(worth)
+    low, high = _interval(worth, drawn)
     mean, past = float(worth.mean()), float(rows["value_to_date"].mean())
     return {
         "customers": worth.size,
@@ -223,6 +228,15 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
         "mean_lifetime_value": past + mean,
         "mean_repeat_purchases": float(rows["repeat_purchases"].mean()),
     }
+
+
+def _interval(worth: Floats, drawn: Floats) -> tuple[float, float]:
+    """The 95% t interval of a mean, or as far as its draws reach, in which the models are fitted again; none where it has no spread."""
+    low, high = mean_interval(worth)
+    if np.isnan(low):
+        return low, high
+    below, above = (worth.mean() * drawn).tolist()
+    return float(np.fmin(low, below)), float(np.fmax(high, above))
 
 
 def _headline(
