@@ -494,7 +494,9 @@ def test_sums_of_a_forecast_that_its_backtest_refutes_say_so():
         assert cj.value_by(doubted, log, by=by).headline.endswith(" But it was far off.")
         assert "But" not in cj.value_by(value, log, by=by).headline
     scores = doubted.table[["customer_id"]].assign(churn_probability=0.5)
-    assert cj.value_at_risk(scores, doubted).headline.endswith(" But it was far off.")
+    at_risk = cj.value_at_risk(scores, doubted).headline
+    assert at_risk.endswith(" But it was far off.")
+    assert "that 60 customers would bring in the next 90 days if all stayed" in at_risk
     targets = cj.target_list(
         scores, offer_cost=0, contact_cost=0.1, success_share=0.5, value=doubted
     )

@@ -647,7 +647,8 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     )
     return ValueAtRisk(
         table=table[COLUMNS],
-        headline=_headline_at_risk(table, hot, at_risk, total, share) + _doubted(value),
+        headline=_headline_at_risk(table, hot, at_risk, total, share, _time_of(value))
+        + _doubted(value),
         definition={
             "value at risk": "probability of churning × what the customer brings who stays, over the value's horizon",
             "value if stays": "the expected value; where that allows for no purchase at all, divided by the chance of a purchase",
@@ -669,8 +670,19 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     )
 
 
+def _time_of(value: Any) -> str:
+    """For which time a value is expected, where it is."""
+    horizon = value.definition.get("horizon") if isinstance(value, Result) else None
+    return f" in the next {horizon}" if horizon else ""
+
+
 def _headline_at_risk(
-    table: pd.DataFrame, hot: pd.DataFrame, at_risk: float, total: float, share: float
+    table: pd.DataFrame,
+    hot: pd.DataFrame,
+    at_risk: float,
+    total: float,
+    share: float,
+    within: str,
 ) -> str:
     if table.empty:
         return "No customer has both a forecast and a value."
@@ -678,12 +690,12 @@ def _headline_at_risk(
     costing = int((table["value_if_stays"] < 0).sum())
     if costing:
         return (
-            f"On balance {money(at_risk)} of the {money(total)} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; {costing:,} cost more than they bring. "
+            f"On balance {money(at_risk)} of the {money(total)} that {count_of(len(table), 'customer')} would bring{within} if all stayed is at risk; {costing:,} cost more than they bring. "
             f"{len(hot):,} are among both the most valuable and the riskiest fifth, and {held} is at risk with them."
         )
     part = "" if math.isnan(share) else f" ({about(share)})"
     return (
-        f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; "
+        f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring{within} if all stayed is at risk; "
         f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {held} of it."
     )
 
