@@ -519,3 +519,11 @@ def test_the_interval_of_a_groups_forecast_is_no_surer_than_that_of_all():
     assert only["mean_high"] - only["mean_low"] > 2 * np.ptp(
         mean_interval(value.table["expected_value"].to_numpy())
     )
+
+
+def test_what_contracts_brought_is_no_promise_of_a_new_one():
+    """The price had risen by half: "A new contract brings" what contracts at the old price did."""
+    found = cj.contract_worth(CONTRACT, two_plans(150, 0))
+    assert found.headline.startswith("A contract has brought ")
+    assert f" in its first {found.end_day:.0f} days (95% CI " in found.headline
+    assert "after a change a new contract brings something else" in found.definition["price"]

@@ -57,7 +57,7 @@ def contract_worth(journey: Journey, log: EventLog | pd.DataFrame) -> Subscripti
 
     A contract begins with a customer's first payment above 0 and ends with the first event of
     leaving at or after it, else at the end of data; its payments are those from the one to the
-    other, refunds taken off: also those after the leaving, at its instant, until a next payment. What a new contract brings by an age is the sum over all payments up
+    other, refunds taken off: also those after the leaving, at its instant, until a next payment. What a contract has brought by an age is the sum over all payments up
     to that age of (share of contracts that last so long) × (payment ÷ contracts still followed
     then): each plan counts with those who chose it and for as long as they keep it. Counted up to
     the last age that at least 30 contracts were followed to. Payments recur if at least half of the
@@ -254,13 +254,13 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
     return SubscriptionValue(
         table=table,
         headline=(
-            f"A new contract brings {money(value[-1], 2)} in {count_of(end // DAY, 'day')} ({confidence_in_money(low[-1], high[-1], after=', ')}n = {n:,}), "
+            f"A contract has brought {money(value[-1], 2)} in its first {count_of(end // DAY, 'day')} ({confidence_in_money(low[-1], high[-1], after=', ')}n = {n:,}), "
             f"paid about every {every / DAY:,.3g} days. What comes later is not counted."
         ),
         definition={
             "contract": "from the first payment seen to the first event of leaving, else to the end of data; one that began before the log counts from its first payment in it",
             "value": "each payment, weighted by the share of contracts that last so long and divided by those still followed then; refunds are taken off, those after leaving too",
-            "price": f"{money(price, 2)}, the mean of all payments above 0; the value is counted from the payments themselves",
+            "price": f"{money(price, 2)}, the mean of all payments above 0; the value is counted from the payments themselves, at the prices of their days: after a change a new contract brings something else",
             "counted to": f"day {end / DAY:,.0f}, the last to which {MIN_N} contracts were followed",
             "plans": f"{len(plans):,}, told by the first payment" if len(plans) else "one",
             "interval": "95%, over customers (Ghosh and Lin); missing where nobody has left yet",
@@ -272,7 +272,7 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
                 low[-1],
                 high[-1],
                 n,
-                label="Value of a new contract",
+                label="Value of a contract",
                 unit="money",
                 better="higher",
                 scale=f"to day {end // DAY:.0f}",
