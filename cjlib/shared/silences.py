@@ -41,5 +41,5 @@ def silences_broken(log: EventLog, length: int, activity: Event = None) -> tuple
 
 
 def warned(rhythm: str) -> str:
-    """What a headline adds where a silence is a rhythm."""
+    """What a headline adds where a silence is a rhythm, or a total is in doubt."""
     return f" But {rhythm}." if rhythm else ""

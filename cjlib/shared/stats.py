@@ -39,8 +39,8 @@ def wilson(count: ArrayLike, base: ArrayLike, z: float = Z95) -> tuple[Floats, F
 
 
 def mean_interval(values: Floats) -> tuple[float, float]:
-    """The 95% t interval of a mean; missing below two."""
-    if values.size < 2:
+    """The 95% t interval of a mean; missing below two values, and where all are alike: that says nothing of how far others lie apart."""
+    if values.size < 2 or values.min() == values.max():
         return float("nan"), float("nan")
     from scipy.special import stdtrit
 

@@ -57,6 +57,8 @@ class Currency:
 
 
 _in_use: dict[str, Currency] = {}
+NO_AMOUNT = 1e-9
+"""Amounts below this are the rounding of a sum."""
 
 
 def use_currency(currency: Currency | None) -> None:
@@ -72,17 +74,23 @@ def currency_in_use() -> Currency | None:
 
 
 def money(value: float | None, places: int = 0) -> str:
-    """An amount with so many decimals, in the currency in use: `€1,945`, `EUR 297.01`, `−€4`; without one `1,945`."""
+    """An amount with so many decimals, in the currency in use: `€1,945`, `EUR 297.01`, `−€4`; without one `1,945`. An amount that would round to 0 has two significant digits: `0.0031`."""
     if value is None or missing(value):
         return DASH
     currency = _in_use.get("currency")
     shown = places if currency is None else min(places, currency.decimals)
     rounded = round(float(value), shown)
-    sign = "−" if rounded < 0 else ""
+    sign = "−" if rounded < 0 or (not rounded and value < -NO_AMOUNT) else ""
+    # What is worth a part of the smallest amount is not worth nothing.
+    figures = (
+        f"{abs(rounded):,.{shown}f}"
+        if rounded or abs(value) < NO_AMOUNT
+        else plain(abs(float(value)), 2)
+    )
     if currency is None:
-        return f"{sign}{abs(rounded):,.{shown}f}"
+        return f"{sign}{figures}"
     space = "\u00a0" if currency.symbol[-1:].isalpha() else ""
-    return f"{sign}{currency.symbol}{space}{abs(rounded):,.{shown}f}"
+    return f"{sign}{currency.symbol}{space}{figures}"
 
 
 def currency_sign() -> str:

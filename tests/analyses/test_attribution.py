@@ -1,5 +1,6 @@
 """Attribution: who gets the credit, and what that does not mean."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from conformance import cases, log_of
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from sequence_reference import journeys, markov
 
 import cjlib as cj
-from cjlib.analyses.attribution.models import MODELS
+from cjlib.analyses.attribution.models import MODELS, chain_of, edge_counts, removal_with_memory
+from cjlib.analyses.attribution.touch_journeys import types_of
 
 WORKED = (
     " | ".join(f"k{n}: touch@0h(ads) touch@1h(mail) buy@2h" for n in range(3))
@@ -360,14 +362,16 @@ def test_credit_equals_that_of_plain_python_with_ties_under_every_model(rows, lo
 
 
 def test_the_interval_of_a_chain_with_memory_is_solved_as_exactly_as_its_centre(toy_log):
-    # One kind of journey: every resample is the log itself, so both bounds are the estimate.
+    """The centre is solved directly, resamples by iteration from a chain nearby."""
     log = toy_log(" | ".join(f"k{n}: t@0h(a) t@1h(b) t@2h(a) buy@3h" for n in range(9)))
-    for order in (1, 2, 3):
-        table = cj.attribution(log, conversion="buy", order=order).table
-        for bound in ("low", "high"):
-            assert table[f"share_of_conversions_{bound}"].tolist() == pytest.approx(
-                table["share_of_conversions"].tolist(), abs=1e-8
-            )
+    given = cj.attribution(log, conversion="buy", replicates=0).journeys
+    types = types_of(given, by_age=False)
+    for order in (2, 3):
+        chain = chain_of(given, types, order)
+        counts = edge_counts(chain, np.array([9.0]), np.array([3.0]))
+        direct, near = removal_with_memory(chain, counts)
+        again, _ = removal_with_memory(chain, counts, near=near * 0.9)
+        assert again.effects == pytest.approx(direct.effects, abs=1e-8)
 
 
 def test_paths_already_added_up_give_the_same_as_their_log(toy_log):
@@ -491,3 +495,34 @@ def test_an_only_channel_does_not_get_the_most_credit(toy_log):
         "ads is the only channel: 40 conversions of 41 had a touch of it, and there is no other to compare it with. "
         "1 conversion had no touch. Association, not causation."
     )
+
+
+def test_one_channel_leaves_models_nothing_to_agree_on_and_no_interval(toy_log):
+    """The comparison said "All models agree: ads gets 100.0%", with intervals from 100% to 100%."""
+    log = toy_log(" | ".join(f"k{n}: t@0h(ads) buy@1h" for n in range(40)))
+    compared = cj.attribution(log, conversion="buy").compare()
+    assert compared.headline.startswith("ads is the only channel: 40 conversions of 40")
+    assert (
+        compared.table[["share_of_conversions_low", "share_of_conversions_high"]]
+        .isna()
+        .all(axis=None)
+    )
+
+
+def test_one_model_is_told_as_that_model_and_agrees_with_nobody(toy_log):
+    log = toy_log(" | ".join(f"k{n}: t@0h({'ads' if n % 5 else 'mail'}) buy@1h" for n in range(60)))
+    answer = cj.attribution(log, conversion="buy", model="markov")
+    assert answer.compare(["last"]).headline.startswith("ads gets the most credit: 80.0%")
+    assert answer.compare(["last"]).headline.endswith("by the last-touch model. Association, not causation.")  # fmt: skip
+
+
+def test_conversions_of_a_few_customers_are_too_few_however_many(toy_log):
+    log = toy_log(
+        " | ".join(
+            f"k{n}: " + " ".join(f"t@{2 * i}h(ads) buy@{2 * i + 1}h" for i in range(20)) + " t@90h(mail) buy@91h"
+            for n in range(4)
+        )
+    )  # fmt: skip
+    answer = cj.attribution(log, conversion="buy", model="last")
+    assert answer.headline.startswith("Only 84 conversions of 4 customers: too few to say")
+    assert answer.compare().headline == answer.headline

@@ -81,7 +81,7 @@ def test_a_forecast_whose_time_is_not_over_is_open(tmp_path):
     cj.save_forecast(scored(["ana", "bob"], MARCH, [0.2, 0.4]), tmp_path)
     data = cj.churn_data(bought(["ana", "bob"], [], MARCH), horizon="30D", cutoffs=[MARCH])
     found = cj.past_forecasts(tmp_path, data)
-    assert found.headline == "Of 1 forecasts none has its horizon behind it yet."
+    assert found.headline == "Of 1 forecast none has its horizon behind it yet."
     assert found.metrics == {}
     assert cj.plot(found).data[1].y == (None,)
 
@@ -93,6 +93,24 @@ def test_a_level_that_moved_is_said(tmp_path):
         tmp_path, cj.churn_data(bought(ids, ids[:20], APRIL), horizon="30D", cutoffs=[MARCH])
     )
     assert "outside its interval: the level has moved, so fit anew" in found.headline
+
+
+def test_what_chance_can_do_moves_no_level_and_one_outcome_ranks_nobody(tmp_path):
+    """Every twentieth forecast that was right had "the level has moved, so fit anew"; where nobody churned it was "AUC nan (nan to nan)"."""
+    ids = [f"c{one}" for one in range(60)]
+    chance = cj.churn_data(bought(ids, ids[:51], APRIL), horizon="30D", cutoffs=[MARCH])
+    told = [scored(ids, MARCH, [share] * 60).table for share in (0.28, 0.5)]
+    said = [cj.past_forecasts([one], chance).headline for one in told]
+    assert "outside its interval, though by no more than chance can do" in said[0]
+    assert "outside its interval: the level has moved, so fit anew" in said[1]
+    nobody = cj.churn_data(bought(ids, ids, APRIL), horizon="30D", cutoffs=[MARCH])
+    assert cj.past_forecasts([told[0]], nobody).headline.endswith(
+        "; with one outcome alone no ranking can be judged."
+    )
+    few = cj.churn_data(bought(ids[:9], ids[:9], APRIL), horizon="30D", cutoffs=[MARCH])
+    assert "9 customers are too few to say that the level has moved" in (
+        cj.past_forecasts([scored(ids[:9], MARCH, [0.95] * 9).table], few).headline
+    )
 
 
 def test_forecasts_in_any_order_give_the_same_table():

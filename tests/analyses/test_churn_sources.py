@@ -264,9 +264,11 @@ def test_stated_value_counts_what_is_filled_and_ranks_by_amount_then_id():
     }
     assert found.headline.startswith("By fee 3 customers bring 60 in all, 20.00 each (95% CI ")
     assert found.definition["customers"] == "3; 1 row without an amount left out"
+    # One of three is no tenth.
+    assert "tenth" not in found.headline
     assert (
         cj.plot(found).layout.meta["caption"]
-        == "The most valuable tenth holds 67% of the fee of all 3 customers (60)."
+        == "The fee of 3 customers (60): fewer than 30, too few for tenths."
     )
     assert "stated by the table, not forecast" in cj.plot(found, "backtest").layout.meta["caption"]
 

@@ -412,7 +412,8 @@ def test_a_change_is_worth_its_difference_times_the_customers_less_its_cost():
 
 
 def test_the_sentence_of_money_says_what_to_do():
-    shown = read(world(lift=0.15, customers=6_000), (CONVERSION, REVENUE))
+    # Without the measure of conversion, since far more convert before the exposure there than after it.
+    shown = read(world(lift=0.15, customers=6_000), (REVENUE,))
     assert shown.worth("revenue").headline.startswith("Ship “new”: it changes revenue by ")
     costly = shown.worth("revenue", cost=1e9)
     assert costly.headline.startswith("Stop “new”: ")
@@ -425,6 +426,48 @@ def test_the_sentence_of_money_says_what_to_do():
     done = read(world(), **options | {"planned_customers": 100})
     assert done.open_until is None
     assert done.worth("revenue").table["action"].tolist() == ["stop"]
+
+
+def test_nothing_is_shipped_while_a_check_warns():
+    """“new” had bought more before it was exposed already: "Give “new” to everybody", "Ship “new”"."""
+    rows = exposed("old", 400, first=8) + exposed("new", 400, first=8)
+    rows += bought("old", 40, after=9) + bought("new", 240, after=9) + bought("new", 200, after=5)
+    result = read(log_of(rows), (CONVERSION, REVENUE), cuped=False)
+    assert result.verdict == {"new": "better"}
+    caution = "Caution: “new” differed from control in conversion before the exposure already"
+    assert caution in result.headline
+    for finding in result.findings:
+        assert caution in finding.claim
+        assert finding.next_step == "Look into the warning before “new” is given to everybody."
+    money = result.worth("revenue")
+    assert money.table["action"].tolist() == ["look into the warning"]
+    assert money.headline.startswith("Look into the warning before shipping “new”: it changes")
+    assert caution in money.headline
+
+
+def test_a_guardrail_that_is_worse_keeps_an_arm_from_everybody():
+    """The verdict was "worse", and the finding of the better measure said "Give “new” to everybody"."""
+    rows = exposed("old", 400) + exposed("new", 400) + bought("old", 40) + bought("new", 200)
+    rows += [(f"new{k}", "leave", 2, None, None) for k in range(150)]
+    guard = cj.Measure("leaving", "leave", better="lower", role="guardrail")
+    result = read(log_of(rows), (CONVERSION, guard))
+    assert result.verdict == {"new": "worse"}
+    assert [one.next_step for one in result.findings] == ["Do not give “new” to everybody."]
+
+
+def test_what_customers_do_again_and_again_is_not_logged_too_late():
+    """As many bought before the exposure as after it, so by chance every other such experiment had a warning."""
+    rows = exposed("old", 100, first=8) + exposed("new", 100, first=8)
+    rows += bought("old", 50, after=9) + bought("new", 50, after=9)
+    rows += bought("old", 52, after=5) + bought("new", 52, after=5)
+    assert not read(log_of(rows)).checks["warning"].any()
+
+
+def test_an_arm_that_nobody_has_been_followed_in_has_no_day_of_its_plan():
+    rows = exposed("old", 40) + exposed("new", 40, first=28) + bought("old", 5)
+    result = read(log_of(rows), planned_customers=100)
+    assert result.open_until is None
+    assert result.headline.startswith("Too early to judge “new”: 0 of 100 planned customers")
 
 
 def test_only_a_sum_has_a_worth():

@@ -188,3 +188,43 @@ def test_the_file_is_an_assignment_that_an_experiment_reads(tmp_path):
         window="30D",
     )
     assert result.verdict == {"contacted": "better"}
+
+
+def test_the_message_of_the_contact_is_no_sign_that_it_kept_anybody():
+    """Of customers who are silent for 30 days the message itself broke the silence: "Contacting kept 100% of would-be leavers"."""
+    people = pd.DataFrame(
+        {"customer_id": [f"c{k}" for k in range(80)], "control": [k % 2 == 1 for k in range(80)]}
+    )
+    rows = [(f"c{k}", "visit", 0) for k in range(80)]
+    rows += [(f"c{k}", "visit", 40) for k in range(20)]
+    rows += [(f"c{k}", "email_sent", 30.1) for k in range(0, 80, 2)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "day"])
+    frame["timestamp"] = day(frame.pop("day"))
+    log = cj.read_events(frame, observed_until=day(90))
+    options = {"churn_event": None, "contacted_at": LIST_MADE}
+    assert read(log, people, **options).headline == (
+        "Whether contacting kept anybody cannot be read from silence: 'email_sent' happened to contacted customers alone, so the contact itself may count as their activity. "
+        "Name what does: active_event=…"
+    )
+    named = read(log, people, active_event="visit", **options)
+    assert named.table["left"].tolist() == [30, 30]
+
+
+def test_of_several_lists_a_customer_counts_from_the_first_and_in_one_arm():
+    """Lists laid one under the other, in any order: whoever was control of one and contacted by another was in the arm of the first row."""
+    targets, scored = made(1_000)
+    first = targets.export
+    later = first.assign(timestamp=day(35), control=[k % 10 == 0 for k in range(len(first))])
+    log = outcomes(first, scored, success=0.4)
+    read_back = [
+        read(log, pd.concat(lists, ignore_index=True)) for lists in ([first, later], [later, first])
+    ]
+    assert read_back[0].table.equals(read_back[1].table)
+    both = int((first["control"] != later["control"]).sum())
+    assert read_back[0].definition["in both arms"].startswith(f"{both:,} customers left out")
+    assert read_back[0].table["listed"].sum() == len(first) - both
+
+
+def test_the_profit_of_the_figure_is_expected_for_a_success_rate_that_it_names():
+    caption = cj.plot(made(1_000)[0]).layout.meta["caption"]
+    assert "if the offer keeps 30% of would-be leavers; break-even at" in caption

@@ -14,6 +14,7 @@ import cjlib as cj
 from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.shared.comparison import group_means_against_others, known_at_once
+from cjlib.shared.stats import mean_interval
 from cjlib.sources.journey import journey_from_text
 
 
@@ -111,14 +112,14 @@ def test_only_groups_that_differ_significantly_are_said_to_and_small_ones_are_no
     value, log = many({"app": (90, 50.0), "web": (90, 10.0)})
     found = cj.value_by(value, log, by="channel")
     assert found.headline == (
-        "Customers of app are expected to bring 51.00 each (n = 90), 40.00 more than the others (95% CI 39.40 to 40.60). "
+        "Customers of app are expected to bring 51.00 each in the next 90 days (n = 90), 40.00 more than the others (95% CI 39.40 to 40.60). "
         "2 of 2 groups differ significantly from the others."
     )
     assert [finding.direction for finding in found.findings] == ["good", "bad"]
     assert found.families == {"mean expected value by channel": 2}
     alike = cj.value_by(*many({"app": (30, 5.0), "web": (30, 5.1)}), by="channel")
     assert alike.headline == (
-        "60 customers are expected to bring 6.05 each; no channel differs significantly from the others (2 groups compared)."
+        "60 customers are expected to bring 6.05 each in the next 90 days; no channel differs significantly from the others (2 groups compared)."
     )
     assert (
         "too few groups of 30 customers to compare by channel"
@@ -190,7 +191,7 @@ def test_parts_sum_to_the_whole_in_any_order_of_rows():
         value=1.0, channel=[["app", "web", None][one % 3] for one in range(120)]
     )
     logs = [cj.read_events(rows) for rows in (events, events.sample(frac=1, random_state=3))]
-    values = [cj.customer_value(log, horizon="30D", draws=20) for log in logs]
+    values = [cj.customer_value(log, horizon="30D", draws=39) for log in logs]
     for by in ("cohort", "channel"):
         first, second = (
             cj.value_by(value, log, by=by).table for value, log in zip(values, logs, strict=True)
@@ -451,3 +452,79 @@ def test_purchases_at_odd_times_are_no_contract():
     stamps = START + pd.to_timedelta(frame.pop("day"), unit="D")
     found = cj.contract_worth(CONTRACT, cj.read_events(frame.assign(timestamp=stamps)))
     assert "of the times between payments are regular" in found.headline
+
+
+def test_what_is_paid_back_after_the_leaving_is_taken_off_the_contract():
+    """Who leaves gets the rest of the month back two days later: that was in no sum, and the value 5% too high."""
+    rows = []
+    for place in range(60):
+        rows += [
+            (f"c{place}", "pay", day, 12.0) for day in (0, 30, 60, 90) if day < 40 or place % 2
+        ]
+        rows += [] if place % 2 else [(f"c{place}", "cancel", 40, np.nan)]
+        rows += [] if place % 2 else [(f"c{place}", "pay", 42, -8.0)]
+        # Who begins anew is another contract, and so is what is paid back of it.
+        rows += (
+            [] if place % 4 else [(f"c{place}", "pay", 70, 12.0), (f"c{place}", "pay", 75, -12.0)]
+        )
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "day", "value"])
+    stamps = START + pd.to_timedelta(frame.pop("day"), unit="D")
+    log = cj.read_events(
+        frame.assign(timestamp=stamps), observed_until=START + pd.Timedelta(days=100)
+    )
+    found = cj.contract_worth(CONTRACT, log)
+    assert found.metrics["value"]["value"] == pytest.approx(36 - 8 / 2)
+
+
+def test_a_mean_of_equal_amounts_has_no_interval_of_width_0():
+    told = cj.stated_value(pd.DataFrame({"fee": [20.0] * 40}), amount="fee")
+    assert told.headline.startswith("By fee 40 customers bring 800 in all, 20.00 each; the most")
+    assert told.metrics["mean_value"]["low"] is None
+    few = cj.stated_value(pd.DataFrame({"fee": [1.0, 2.0, 3.0]}), amount="fee")
+    # t with two degrees of freedom, not 1.96: 2 ± 4.303 · 1 / √3.
+    assert few.metrics["mean_value"]["high"] == pytest.approx(2 + 4.303 / 3**0.5, abs=0.001)
+
+
+def test_sums_of_a_forecast_that_its_backtest_refutes_say_so():
+    """Buying had halved: "800 customers are expected to bring 51,596.16", and nothing said that a backtest had been a third too high."""
+    value, log = many({"app": (30, 5.0), "web": (30, 5.1)})
+    doubted = dataclasses.replace(
+        value, definition={**value.definition, "totals": "it was far off"}
+    )
+    for by in ("channel", "cohort"):
+        assert cj.value_by(doubted, log, by=by).headline.endswith(" But it was far off.")
+        assert "But" not in cj.value_by(value, log, by=by).headline
+    scores = doubted.table[["customer_id"]].assign(churn_probability=0.5)
+    at_risk = cj.value_at_risk(scores, doubted).headline
+    assert at_risk.endswith(" But it was far off.")
+    assert "that 60 customers would bring in the next 90 days if all stayed" in at_risk
+    targets = cj.target_list(
+        scores, offer_cost=0, contact_cost=0.1, success_share=0.5, value=doubted
+    )
+    assert targets.headline.endswith(" But it was far off.")
+
+
+def test_the_interval_of_a_groups_forecast_is_no_surer_than_that_of_all():
+    """It took the fitted models as known, and held the truth in 81 of 100 businesses; that of the total does not."""
+    text = " | ".join(
+        f"c{one}: " + " ".join(f"buy@{one % 9 + 13 * number}D" for number in range(one % 3 + 2))
+        for one in range(60)
+    )
+    events = toy_events(text)
+    log = cj.read_events(events.assign(channel="web", value=10.0 + np.arange(len(events)) % 4))
+    value = cj.customer_value(log, horizon="30D")
+    total = value.metrics["expected_value"]
+    only = cj.value_by(value, log, by="channel").table.iloc[0]
+    assert only["mean_low"] == pytest.approx(total["low"] / 60)
+    assert only["mean_high"] == pytest.approx(total["high"] / 60)
+    assert only["mean_high"] - only["mean_low"] > 2 * np.ptp(
+        mean_interval(value.table["expected_value"].to_numpy())
+    )
+
+
+def test_what_contracts_brought_is_no_promise_of_a_new_one():
+    """The price had risen by half: "A new contract brings" what contracts at the old price did."""
+    found = cj.contract_worth(CONTRACT, two_plans(150, 0))
+    assert found.headline.startswith("A contract has brought ")
+    assert f" in its first {found.end_day:.0f} days (95% CI " in found.headline
+    assert "after a change a new contract brings something else" in found.definition["price"]

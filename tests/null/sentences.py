@@ -291,7 +291,7 @@ def value_groups(business: Business) -> Claim:
 
     def made() -> Any:
         return cj.customer_value(
-            business.log, horizon="90D", event="payment", value="value", draws=20
+            business.log, horizon="90D", event="payment", value="value", draws=39
         )
 
     told = cj.value_by(_once(business, "value", made), business.log, by="plan")

@@ -127,3 +127,15 @@ def test_a_duration_never_shows_a_full_unit_as_the_smaller_one(seconds):
 
 def test_a_rank_that_is_known_is_one_number():
     assert [numbers.ranks(1, 1), numbers.ranks(2, 4)] == ["rank 1", "rank 2–4"]
+
+
+def test_what_is_worth_a_part_of_the_smallest_amount_is_not_worth_nothing():
+    """Customers of a business that counts in bitcoin were worth "0.00 each (95% CI 0.00 to 0.00)"."""
+    assert [numbers.money(value, 2) for value in (0.00314, -0.00314, 0.004, 0.0, 1e-12)] == [
+        "0.0031",
+        "−0.0031",
+        "0.004",
+        "0.00",
+        "0.00",
+    ]
+    assert numbers.money(0.4) == "0.4"

@@ -220,6 +220,24 @@ def test_value_is_drawn_net_and_gross(plain):
     assert without.layout.meta["caption"].startswith("There is no money to follow")
 
 
+def test_a_calendar_month_0_is_said_to_be_what_is_left_of_the_month():
+    """Who buys on every tenth day and starts in the middle of a month was "worth 200% of what they spent in month 0"."""
+    days = pd.date_range("2025-01-20", "2025-03-31", freq="10D", tz="UTC")
+    log = cj.read_events(
+        pd.DataFrame({"customer_id": "ana", "event": "buy", "timestamp": days, "value": 10.0})
+    )
+    told = {
+        clock: cj.plot(cj.retention(log, period="month", value="value", clock=clock), "value")
+        for clock in ("calendar", "elapsed")
+    }
+    assert "1 customer is worth 200.0%" in told["calendar"].layout.meta["caption"]
+    assert (
+        "of what they spent in month 0 (what is left of the calendar month when they start); gross"
+        in told["calendar"].layout.meta["caption"]
+    )
+    assert "of what they spent in month 0; gross" in told["elapsed"].layout.meta["caption"]
+
+
 @pytest.mark.parametrize("view", ["cohorts", "average", "change", "segments", "differences"])
 def test_nothing_to_draw_is_said(view):
     empty = cj.retention(weeks({"pro": [[1]]}), start_event="nothing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -360,13 +360,12 @@ def _attribution(
 def _compared(one: Attribution, models: Sequence[str]) -> AttributionComparison:
     journeys, options = one.journeys, one.options
     parts = []
+    otherwise = ""
     for name in models:
-        credit = credited(
-            journeys, Options(name, options.direct, options.order, options.replicates, options.seed)
-        )
-        parts.append(
-            credit_table(journeys, credit, one.costs, "value" in one.table).assign(model=name)
-        )
+        credit = credited(journeys, replace(options, model=name))
+        part = credit_table(journeys, credit, one.costs, "value" in one.table)
+        otherwise = otherwise or headline(part, journeys, name, credit.lead_error)
+        parts.append(part.assign(model=name))
     table = pd.concat(parts, ignore_index=True).astype({"model": "str"})
     table = table[["model", *(name for name in table.columns if name != "model")]]
     definition = {
@@ -386,7 +385,7 @@ def _compared(one: Attribution, models: Sequence[str]) -> AttributionComparison:
     }
     return AttributionComparison(
         table=table,
-        headline=comparison_headline(table, journeys, one.headline),
+        headline=comparison_headline(table, journeys, otherwise),
         definition=definition,
         metrics=metrics,
         sql=one.sql,

@@ -33,6 +33,8 @@ MODELS = (
     "shapley",
 )
 _CLOSE = 1e-9
+UNMOVED = 1e-8
+"""Differences between resamples below this are those of rounding, and of chains solved by iteration."""
 _MOST_ROUNDS = 10_000
 
 
@@ -456,5 +458,7 @@ def _bounds(shares: list[Floats], channels: int) -> tuple[Floats, Floats, float,
     if not len(drawn):
         missing = np.full(channels, np.nan)
         return missing, missing, float("nan"), float("nan")
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    # A share that no resample moves, as that of the only channel, has no interval: its width of 0 would claim to be sure.
+    moved = np.ptp(drawn, axis=0) > UNMOVED
+    low, high = np.where(moved, np.quantile(drawn, [0.025, 0.975], axis=0), np.nan)
     return low[:-1], high[:-1], float(low[-1]), float(high[-1])

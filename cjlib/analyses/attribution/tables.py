@@ -197,8 +197,8 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
     total = journeys.attributed + journeys.untouched.size
     if not journeys.attributed:
         return f"None of {count_of(total, 'conversion')} has a touch before it, so no channel gets credit."
-    if total < MIN_N:
-        return f"Only {count_of(total, 'conversion')}: too few to say which channel gets the credit. {NO_CAUSE}"
+    if journeys.converting_units < MIN_N:
+        return f"Only {count_of(total, 'conversion')}{_of_customers(journeys, total)}: too few to say which channel gets the credit. {NO_CAUSE}"
     ranked = table.loc[table["channel"] != journeys.untouched_name]
     best = ranked.iloc[0]
     untouched = (
@@ -228,10 +228,17 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
     )
 
 
+def _of_customers(journeys: Journeys, total: int) -> str:
+    """Whose conversions they are, where some have several."""
+    units = journeys.converting_units
+    return f" of {count_of(units, 'customer')}" if units < total else ""
+
+
 def comparison_headline(table: pd.DataFrame, journeys: Journeys, otherwise: str) -> str:
-    """For which channel the model decides most."""
+    """For which channel the model decides most; otherwise, where there are no two models and channels to compare, what one model says."""
     total = journeys.attributed + journeys.untouched.size
-    if not journeys.attributed or total < MIN_N:
+    compared = len(journeys.channels) > 1 and len(set(table["model"])) > 1
+    if not journeys.attributed or journeys.converting_units < MIN_N or not compared:
         return otherwise
     shares = table.loc[table["channel"] != journeys.untouched_name].pivot_table(
         index="channel", columns="model", values="share_of_conversions", sort=True

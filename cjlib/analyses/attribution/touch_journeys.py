@@ -55,6 +55,13 @@ class Journeys:
         return int(self.conversions.sum())
 
     @property
+    def converting_units(self) -> int:
+        """How many customers convert, however often; of paths already added up, how many conversions there are."""
+        if self.unit is None:
+            return self.attributed + self.untouched.size
+        return np.union1d(self.unit[self.conversions > 0], self.untouched).size
+
+    @property
     def journey_of_touch(self) -> Ints:
         """The journey of each touch."""
         return np.repeat(np.arange(self.start.size), self.size)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from cjlib.analyses.churn.data.churn_data import NO_DATES, ChurnData, LogSource, TableSource
 from cjlib.analyses.churn.data.log_data import data_at
@@ -15,8 +16,9 @@ from cjlib.analyses.churn.model import metrics
 from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.stats import wilson
-from cjlib.show.numbers import percent
+from cjlib.show.numbers import count_of, percent
 
 COLUMNS = ["customer_id", "cutoff", "churn_probability"]
 OPEN = "horizon not over"
@@ -269,7 +271,7 @@ def _row(stamp: pd.Timestamp, part: pd.DataFrame) -> dict[str, object]:
     return {
         "cutoff": stamp,
         "state": "known" if len(known) else OPEN,
-        "n": len(part),
+        "n": len(known) or len(part),
         "n_churned": int(churned.sum()),
         "predicted_share": float(part["churn_probability"].mean()),
         "observed_share": float(churned.mean()) if churned.size else float("nan"),
@@ -282,18 +284,31 @@ def _row(stamp: pd.Timestamp, part: pd.DataFrame) -> dict[str, object]:
 def _headline(table: pd.DataFrame) -> str:
     known = table[table["state"] == "known"]
     if known.empty:
-        return f"Of {len(table)} forecasts none has its horizon behind it yet."
+        return f"Of {count_of(len(table), 'forecast')} none has its horizon behind it yet."
     last = known.iloc[0]
-    inside = last["observed_low"] <= last["predicted_share"] <= last["observed_high"]
-    held = (
-        "within its interval"
-        if inside
-        else "outside its interval: the level has moved, so fit anew"
-    )
     return (
-        f"{len(known)} of {len(table)} forecasts can be judged. The newest, of {last['cutoff']:%Y-%m-%d}, expected {percent(last['predicted_share'])} to churn; {percent(last['observed_share'])} did "
-        f"({percent(last['observed_low'])} to {percent(last['observed_high'])}, n = {last['n']:,}), {held}; AUC {last['auc']:.3f} ({last['auc_low']:.3f} to {last['auc_high']:.3f})."
+        f"{len(known)} of {count_of(len(table), 'forecast')} can be judged. The newest, of {last['cutoff']:%Y-%m-%d}, expected {percent(last['predicted_share'])} to churn; {percent(last['observed_share'])} did "
+        f"({percent(last['observed_low'])} to {percent(last['observed_high'])}, n = {last['n']:,}), {_level(last)}; {_ranking(last)}."
     )
+
+
+def _level(row: pd.Series) -> str:
+    """Whether the level has moved: a claim, so at the level of claims; of forecasts that are right one in twenty lies outside a 95% interval."""
+    expected = row["predicted_share"]
+    if row["observed_low"] <= expected <= row["observed_high"]:
+        return "within its interval"
+    low, high = wilson(row["n_churned"], row["n"], z=float(ndtri(1 - CLAIM / 2)))
+    if low <= expected <= high:
+        return "outside its interval, though by no more than chance can do"
+    few = f", but {row['n']:,} customers are too few to say that the level has moved"
+    moved = ": the level has moved, so fit anew"
+    return f"outside its interval{few if row['n'] < MIN_N else moved}"
+
+
+def _ranking(row: pd.Series) -> str:
+    if np.isnan(row["auc"]):
+        return "with one outcome alone no ranking can be judged"
+    return f"AUC {row['auc']:.3f} ({row['auc_low']:.3f} to {row['auc_high']:.3f})"
 
 
 def _definition(asked: int, both: int) -> dict[str, str]:

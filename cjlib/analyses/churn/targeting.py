@@ -17,6 +17,7 @@ from cjlib.analyses.churn.model.explanations import first_reasons
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N
+from cjlib.shared.silences import warned
 from cjlib.shared.stats import part_of_sum
 from cjlib.show.numbers import about, confidence, count_of, money, percent
 
@@ -247,7 +248,7 @@ def target_list(
     even = offer.break_even_share(probability[selected], worth[selected])
     return TargetList(
         table=table,
-        headline=_headline(table, offer, even, _of_table(scores), limit),
+        headline=_headline(table, offer, even, _of_table(scores), limit) + _doubted(value),
         definition=_definition(offer, limit, value, unknown, table) | {"seed": str(seed)},
         metrics=_metrics(table, offer, even),
         sensitivity=_sensitivity(offer, probability, worth, selected, listing),
@@ -440,6 +441,11 @@ def value_if_stays(values: pd.DataFrame) -> pd.Series:
         return expected
     buys = 1 - values["p_no_purchase"].astype(float)
     return expected.where(buys <= 0, expected / buys.where(buys > 0))
+
+
+def _doubted(value: Any) -> str:
+    """What a sum of a forecast of value adds, where the backtest of that forecast was far off."""
+    return warned(value.definition.get("totals", "")) if isinstance(value, Result) else ""
 
 
 def _most_contacts(budget: float | None, offer: Offer, customers: int) -> int:
@@ -641,7 +647,8 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     )
     return ValueAtRisk(
         table=table[COLUMNS],
-        headline=_headline_at_risk(table, hot, at_risk, total, share),
+        headline=_headline_at_risk(table, hot, at_risk, total, share, _time_of(value))
+        + _doubted(value),
         definition={
             "value at risk": "probability of churning × what the customer brings who stays, over the value's horizon",
             "value if stays": "the expected value; where that allows for no purchase at all, divided by the chance of a purchase",
@@ -663,8 +670,19 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     )
 
 
+def _time_of(value: Any) -> str:
+    """For which time a value is expected, where it is."""
+    horizon = value.definition.get("horizon") if isinstance(value, Result) else None
+    return f" in the next {horizon}" if horizon else ""
+
+
 def _headline_at_risk(
-    table: pd.DataFrame, hot: pd.DataFrame, at_risk: float, total: float, share: float
+    table: pd.DataFrame,
+    hot: pd.DataFrame,
+    at_risk: float,
+    total: float,
+    share: float,
+    within: str,
 ) -> str:
     if table.empty:
         return "No customer has both a forecast and a value."
@@ -672,12 +690,12 @@ def _headline_at_risk(
     costing = int((table["value_if_stays"] < 0).sum())
     if costing:
         return (
-            f"On balance {money(at_risk)} of the {money(total)} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; {costing:,} cost more than they bring. "
+            f"On balance {money(at_risk)} of the {money(total)} that {count_of(len(table), 'customer')} would bring{within} if all stayed is at risk; {costing:,} cost more than they bring. "
             f"{len(hot):,} are among both the most valuable and the riskiest fifth, and {held} is at risk with them."
         )
     part = "" if math.isnan(share) else f" ({about(share)})"
     return (
-        f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; "
+        f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring{within} if all stayed is at risk; "
         f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {held} of it."
     )
 

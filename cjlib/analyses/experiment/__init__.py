@@ -74,7 +74,7 @@ class Experiment(Result):
     stop, planned
         The stop rule that was obeyed, and whether a number of customers was planned.
     open_until
-        When the planned customers will have been followed, at this pace; None where there is no plan, or they have been.
+        When the planned customers will have been followed, at this pace; None where there is no plan, they have been, or an arm has none yet.
     """
 
     arms: pd.DataFrame
@@ -171,7 +171,7 @@ class Experiment(Result):
         -------
         Worth
             `.table`, a row an arm: `variant`, `customers`, `gain_per_1000` and `gain_per_year` with their bounds, `cost`, `probability_worth_it`, and `action`: "ship",
-            "stop" or "go on until" a day. Bounds are those that the stop rule goes by.
+            "look into the warning", "stop" or "go on until" a day. Bounds are those that the stop rule goes by.
 
         Raises
         ------
@@ -186,7 +186,9 @@ class Experiment(Result):
             raise CjlibError(
                 f"measure: must be a measure of kind 'sum'. Got {shown(measure)}. This experiment has {listed(sums) or 'none'}."
             )
-        ground = Ground(self.verdict, self.stop, self.planned, self.open_until)
+        ground = Ground(
+            self.verdict, self.stop, self.planned, self.open_until, summary.cautions(self.checks)
+        )
         return worth(rows, measure, customers_per_year or self.per_day * 365.25, cost, ground)
 
 
@@ -439,7 +441,7 @@ def _answer(
         headline=summary.headline(table, arms, verdict, rules, checked, deviations),
         definition=summary.definition(everyone, measures, families, rules, checked),
         metrics=_metrics(table, rules.stop),
-        findings=_findings(table, verdict, rules.stop),
+        findings=_findings(table, verdict, rules.stop, summary.cautions(checked)),
         families={one.name: one.tests for one in families},
         arms=arms,
         verdict=verdict,
@@ -480,7 +482,7 @@ def _open_until(
     log: EventLog, assigned: Assignment, planned: int | None, per_day: float
 ) -> pd.Timestamp | None:
     missing = 0 if planned is None else planned - int(assigned.sizes.min())
-    if missing <= 0:
+    if missing <= 0 or not assigned.sizes.min():
         return None
     days = missing / (per_day * assigned.sizes.min() / max(1, assigned.sizes.sum()))
     return log.observed_until + pd.Timedelta(days=math.ceil(days))
@@ -587,13 +589,15 @@ def _metrics(table: pd.DataFrame, stop: str) -> dict[str, Any]:
     return metrics
 
 
-def _findings(table: pd.DataFrame, verdict: Mapping[str, str], stop: str) -> list[Finding]:
+def _findings(
+    table: pd.DataFrame, verdict: Mapping[str, str], stop: str, cautions: Sequence[str]
+) -> list[Finding]:
     told = table[(table["role"] == "decision") & table["verdict"].isin(["better", "worse"])]
     low, high = summary.BOUNDS[stop]
     return [
         Finding(
             topic=f"experiment, {row['measure']}",
-            claim=summary.claim(row, stop),
+            claim=" ".join([summary.claim(row, stop), *cautions]),
             direction="good" if row["verdict"] == "better" else "bad",
             family="decision measures of the experiment",
             p_adjusted=row["p_adjusted"],
@@ -604,13 +608,20 @@ def _findings(table: pd.DataFrame, verdict: Mapping[str, str], stop: str) -> lis
             unit="share" if summary.points_scale(row) == 100 else "number",
             customers=row["customers"],
             figure="effects",
-            next_step=f"Give “{row['variant']}” to everybody and watch the guardrails."
-            if row["verdict"] == "better"
-            else f"Do not give “{row['variant']}” to everybody.",
+            next_step=_next_step(row["variant"], verdict[row["variant"]], bool(cautions)),
         )
         for row in records(told)
         if verdict[row["variant"]] in ("better", "worse")
     ]
+
+
+def _next_step(variant: str, verdict: str, warned: bool) -> str:
+    """What follows from the verdict on an arm, a guardrail's included, whatever one of its measures shows."""
+    if verdict == "worse":
+        return f"Do not give “{variant}” to everybody."
+    if warned:
+        return f"Look into the warning before “{variant}” is given to everybody."
+    return f"Give “{variant}” to everybody and watch the guardrails."
 
 
 __all__ = ["Experiment", "Measure", "experiment"]

@@ -25,6 +25,8 @@ WARNING_LEVEL = 0.001
 """A warning is given below this p: some ten are looked for in each experiment."""
 SEVERAL = 0.01
 """From this share of customers in several arms on, the arms leak into each other."""
+MANY_MORE = 2
+"""So many times as many outcomes before the exposure as after it are no habit."""
 SLICES = 10
 MOST_SKEWNESS = 0.5
 """From this skewness of a difference on, some 6% or more of usual 95% intervals miss it."""
@@ -123,13 +125,13 @@ def before_the_exposure(
 
 
 def outcome_first(measure: Measure, values: CustomerValues) -> Iterator[Row]:
-    """Whether more customers had the outcome before their exposure than after it."""
+    """Whether far more customers had the outcome before their exposure than after it: of what they do again and again as many do by chance."""
     if measure.kind != "share" or measure.after is not None:
         return
     before, after = int(values.before.sum()), int(values.value.sum())
     yield _row(
         "outcome before the exposure",
-        before > after and before >= MIN_N,
+        before > MANY_MORE * after and before >= MIN_N,
         f"{count_of(before, 'customer')} had {measure.name} before the exposure, {after:,} after it: is the exposure logged too late?",
         measure=measure.name,
     )

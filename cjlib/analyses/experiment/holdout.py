@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,9 @@ def holdout(
     `active_event` in it. Only customers followed for the whole window count, on both sides. The
     success share is what `cj.target_list` asks for: (share of control that left − share of
     contacted that left) ÷ share of control that left; its interval is built of both Wilson
-    intervals (MOVER).
+    intervals (MOVER). Of several lists a customer counts from the first; who is contacted by one and
+    control of another is left out. Where any event is activity and one happens to most of those
+    contacted but to nobody of the control group, such as the message itself, there is no answer.
 
     Parameters
     ----------
@@ -124,6 +126,11 @@ def holdout(
         return _unanswered(
             f"Too early to judge: none of {count_of(len(complete), 'listed customer')} has been followed for {timespan(horizon)} after the contact."
         )
+    alone = [] if churn_event or active_event else _of_contacted_alone(log, rows, horizon)
+    if alone:
+        return _unanswered(
+            f"Whether contacting kept anybody cannot be read from silence: {listed(alone)} happened to contacted customers alone, so the contact itself may count as their activity. Name what does: active_event=…"
+        )
     left = _left(log, rows, horizon, churn_event, active_event)
     compared, table = _compared(rows.control, left, complete, follow_up)
     success, low, high = success_share(*table["left"], *table["customers"])
@@ -136,6 +143,7 @@ def holdout(
             "success share": "(share of control that left − share of contacted that left) ÷ share of control that left; interval by MOVER",
             "followed": follow_up.words,
             "not in the log": count_of(rows.unknown, "listed customer"),
+            "in both arms": f"{count_of(rows.in_both, 'customer')} left out: contacted by one list, control of another",
         },
         metrics=_metrics(table, (success, low, high)),
         findings=list(_findings(table, compared)),
@@ -146,12 +154,13 @@ def holdout(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Who of a list is in the log, whether in the control group, and when the contact was."""
+    """Who of a list is in the log, whether in the control group, and when the contact was; how many are not in the log, and how many in both arms, as of several lists."""
 
     customer: Ints
     control: Bools
     contacted_at: Ints
     unknown: int
+    in_both: int
 
 
 def _unanswered(reason: str) -> Holdout:
@@ -192,10 +201,19 @@ def _rows(log: EventLog, frame: pd.DataFrame, contacted_at: Any) -> _Rows:
         raise CjlibError(
             f"contact_list: no customer_id of it with a timestamp is in the log. It has {listed(frame['customer_id'].head(3).tolist())}, the log {listed(log.customer_ids()[:3].tolist())}."
         )
-    order = np.flatnonzero(usable)
-    customers, first = np.unique(customer[order], return_index=True)
-    chosen = order[first]
-    return _Rows(customers, control[chosen], at[chosen], int(np.count_nonzero(~usable)))
+    # By time, so that of several lists in any order each customer counts from the first.
+    order = np.flatnonzero(usable)[np.lexsort((at[usable], customer[usable]))]
+    customers, first, place = np.unique(customer[order], return_index=True, return_inverse=True)
+    rows, controls = np.bincount(place), np.bincount(place, weights=control[order])
+    one_arm = (controls == 0) | (controls == rows)
+    chosen = order[first][one_arm]
+    return _Rows(
+        customers[one_arm],
+        control[chosen],
+        at[chosen],
+        int(np.count_nonzero(~usable)),
+        int(np.count_nonzero(~one_arm)),
+    )
 
 
 def _flags(column: pd.Series) -> Bools:
@@ -215,13 +233,37 @@ def _left(
     option = "active_event" if churn_event is None else "churn_event"
     step = as_step(active_event if churn_event is None else churn_event, option)
     events = log.fetch("customer", "time", where=log.match(step, option))
+    place, inside = _within(log, rows, horizon, events)
+    happened = np.bincount(place[inside], minlength=len(rows.customer)) > 0
+    return ~happened if churn_event is None else happened
+
+
+def _within(
+    log: EventLog, rows: _Rows, horizon: int, events: Mapping[str, NDArray[Any]]
+) -> tuple[Ints, Bools]:
+    """Whose events these are, and which lie in the window."""
     place_of = np.full(log.n_customer_codes, -1, dtype=np.int64)
     place_of[rows.customer] = np.arange(len(rows.customer))
     place = place_of[events["customer"]]
     elapsed = events["time"] - rows.contacted_at[place]
-    inside = (place >= 0) & (elapsed > 0) & (elapsed <= horizon)
-    happened = np.bincount(place[inside], minlength=len(rows.customer)) > 0
-    return ~happened if churn_event is None else happened
+    return place, (place >= 0) & (elapsed > 0) & (elapsed <= horizon)
+
+
+def _of_contacted_alone(log: EventLog, rows: _Rows, horizon: int) -> list[str]:
+    """Events that happen to most of those contacted and to nobody of the control group, such as the message that was sent."""
+    contacted = int(np.count_nonzero(~rows.control))
+    if min(contacted, len(rows.control) - contacted) < MIN_N:
+        return []
+    events = log.fetch("customer", "time", "event")
+    place, inside = _within(log, rows, horizon, events)
+    names = len(log.event_names)
+    once = np.unique(place[inside] * names + events["event"][inside])
+    counts = [
+        np.bincount((once % names)[rows.control[once // names] == side], minlength=names)
+        for side in (False, True)
+    ]
+    alone = (2 * counts[0] > contacted) & (counts[1] == 0)
+    return [log.event_names[code] for code in np.flatnonzero(alone).tolist()]
 
 
 def _compared(

@@ -73,9 +73,7 @@ def headline(
         )
         return f"No verdict: the arms are not of the planned sizes: {sizes} (p < .001). Find out what lost the customers first."
     sentences = [_arm_sentence(name, word, table, rules) for name, word in verdict.items()]
-    warned = checked.loc[checked["warning"], "words"].tolist()
-    if warned:
-        sentences.append(f"Caution: {warned[0]}{_more(len(warned), 'warning')}.")
+    sentences += cautions(checked)
     if len(deviations):
         what = joined(deviations["what"].unique())
         sentences.append(f"Not as planned: {what}.")
@@ -85,6 +83,12 @@ def headline(
             f"{count_of(left_out, 'customer')} not yet followed for {timespan(rules.follow_up.horizon)} left out."
         )
     return " ".join(sentences)
+
+
+def cautions(checked: pd.DataFrame) -> list[str]:
+    """The first warning as a sentence, and how many others there are; nothing without any."""
+    warned = checked.loc[checked["warning"], "words"].tolist()
+    return [f"Caution: {warned[0]}{_more(len(warned), 'warning')}."] if warned else []
 
 
 def _more(count: int, one: str) -> str:
@@ -164,12 +168,16 @@ class Worth(Result):
 
 @dataclass(frozen=True)
 class Ground:
-    """What an action rests on beside money: the verdict of each arm, the stop rule, and when the planned customers will have been followed."""
+    """What an action rests on beside money: the verdict of each arm, the stop rule, when the planned customers will have been followed, and what may be wrong."""
 
     verdict: Mapping[str, str]
     stop: str
     planned: bool
     open_until: pd.Timestamp | None
+    cautions: Sequence[str] = ()
+
+
+CHECK = "look into the warning"
 
 
 def worth(
@@ -184,13 +192,18 @@ def worth(
     first = table.iloc[0]
     return Worth(
         table=table,
-        headline=" ".join(_sentence(row, measure, ground) for row in table.to_dict("records")),
+        headline=" ".join(
+            [
+                *(_sentence(row, measure, ground) for row in table.to_dict("records")),
+                *ground.cautions,
+            ]
+        ),
         definition={
             "gain": f"the difference in {measure} a customer within the window, with its {CONFIDENCE[ground.stop]}",
             "a year": f"{customers_per_year:,.0f} customers meet the change; the effect stays what it was in the experiment; money after the window is not counted",
             "cost": f"{money(cost)} a year, as given",
             "probability": "that a year’s gain is larger than its cost: normal, no opinion beforehand. Choosing the best of several arms or looks makes it too high",
-            "action": f"ship: better, and worth its cost with a probability of {SURE:.0%}, or of more than half once the planned customers have been followed; stop: worse, not worth its cost with {SURE:.0%}, or no difference shown by the planned customers; else go on",
+            "action": f"ship: better, and worth its cost with a probability of {SURE:.0%}, or of more than half once the planned customers have been followed; {CHECK}: it would be ship, but a check of the experiment warns; stop: worse, not worth its cost with {SURE:.0%}, or no difference shown by the planned customers; else go on",
         },
         metrics={
             "gain_per_year": metric(
@@ -230,22 +243,25 @@ def _of_arm(
 
 
 def _action(verdict: str, probability: float, ground: Ground) -> str:
-    """Ship, stop, or go on until the planned customers have been followed."""
+    """Ship, stop, or go on until the planned customers have been followed; nothing is shipped while a check warns."""
     if verdict == "worse" or (verdict != "too early" and probability <= 1 - SURE):
         return "stop"
+    ship = CHECK if ground.cautions else "ship"
     if verdict == "better" and probability >= SURE:
-        return "ship"
+        return ship
     if ground.open_until is not None:
         return f"go on until {ground.open_until:%Y-%m-%d}"
     if verdict == "better":
-        return "ship" if probability >= 0.5 else "stop"
+        return ship if probability >= 0.5 else "stop"
     return "stop" if ground.planned and verdict == "no difference shown" else "go on"
 
 
 def _sentence(row: Mapping[Any, Any], measure: str, ground: Ground) -> str:
     action = row["action"]
-    what = f"{action[0].upper()}{action[1:]}" if action in ("ship", "stop") else f"Go on with “{row['variant']}”{action.removeprefix('go on')}"  # fmt: skip
-    named = f"{what} “{row['variant']}”" if action in ("ship", "stop") else what
+    if action == CHECK:
+        action = "look into the warning before shipping"
+    what = f"{action[0].upper()}{action[1:]}" if not action.startswith("go on") else f"Go on with “{row['variant']}”{action.removeprefix('go on')}"  # fmt: skip
+    named = what if action.startswith("go on") else f"{what} “{row['variant']}”"
     cost = f"its cost of {money(row['cost'])}" if row["cost"] else "nothing"
     gain = f"{money(row['gain_per_1000'])} per 1,000 customers and {money(row['gain_per_year'])} a year"
     interval = f"({CONFIDENCE[ground.stop]} {money(row['gain_per_year_low'])} to {money(row['gain_per_year_high'])})"

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Result, metric
-from cjlib.analyses.value import NO_MONEY
+from cjlib.analyses.value import NO_MONEY, confidence_in_money
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.stats import Z95, enough_followed, mean_interval
@@ -57,7 +57,7 @@ def contract_worth(journey: Journey, log: EventLog | pd.DataFrame) -> Subscripti
 
     A contract begins with a customer's first payment above 0 and ends with the first event of
     leaving at or after it, else at the end of data; its payments are those from the one to the
-    other, refunds taken off. What a new contract brings by an age is the sum over all payments up
+    other, refunds taken off: also those after the leaving, at its instant, until a next payment. What a contract has brought by an age is the sum over all payments up
     to that age of (share of contracts that last so long) × (payment ÷ contracts still followed
     then): each plan counts with those who chose it and for as long as they keep it. Counted up to
     the last age that at least 30 contracts were followed to. Payments recur if at least half of the
@@ -167,6 +167,7 @@ def _contracts(log: EventLog, payment: Event, amount: str, leaving: Event) -> _C
     left = left[left["time"] >= left["customer"].map(start)]
     end = left.groupby("customer")["time"].min().reindex(start.index)
     until = end.fillna(log.observed_until_us).astype("int64")
+    paid = _late_refunds_at_the_end(paid, until)
     paid = paid[
         (paid["time"] >= paid["customer"].map(start))
         & (paid["time"] <= paid["customer"].map(until))
@@ -179,6 +180,15 @@ def _contracts(log: EventLog, payment: Event, amount: str, leaving: Event) -> _C
         paid["time"].to_numpy(dtype=np.int64) - start.to_numpy(dtype=np.int64)[of],
         paid["amount"].to_numpy(dtype=float),
     )
+
+
+def _late_refunds_at_the_end(paid: pd.DataFrame, until: pd.Series) -> pd.DataFrame:
+    """What is paid back after the leaving counts at its instant, unless the customer has begun to pay again: a refund follows the leaving that it settles."""
+    end = paid["customer"].map(until)
+    later = paid[(paid["amount"] > 0) & (paid["time"] > end)]
+    again = paid["customer"].map(later.groupby("customer")["time"].min())
+    settles = (paid["amount"] < 0) & (paid["time"] > end) & ~(paid["time"] >= again)
+    return paid.assign(time=paid["time"].where(~settles, end).astype("int64"))
 
 
 def _why_no_contract(contracts: _Contracts) -> str:
@@ -207,9 +217,7 @@ def _per_payer(contracts: _Contracts, fault: str) -> SubscriptionValue:
         float
     )
     mean, (low, high) = float(sums.mean()), mean_interval(sums)
-    within = (
-        "" if np.isnan(low) else f" (95% CI {money(low, 2)} to {money(high, 2)}, n = {sums.size:,})"
-    )
+    within = confidence_in_money(low, high, " (", f", n = {sums.size:,})")
     reason = f"{fault}, so there is no contract to value. A payer paid {money(mean, 2)} on average{within}."
     return replace(
         SubscriptionValue.unanswered(reason),
@@ -246,13 +254,13 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
     return SubscriptionValue(
         table=table,
         headline=(
-            f"A new contract brings {money(value[-1], 2)} in {count_of(end // DAY, 'day')} ({_within(low[-1], high[-1])}n = {n:,}), "
+            f"A contract has brought {money(value[-1], 2)} in its first {count_of(end // DAY, 'day')} ({confidence_in_money(low[-1], high[-1], after=', ')}n = {n:,}), "
             f"paid about every {every / DAY:,.3g} days. What comes later is not counted."
         ),
         definition={
             "contract": "from the first payment seen to the first event of leaving, else to the end of data; one that began before the log counts from its first payment in it",
-            "value": "each payment, weighted by the share of contracts that last so long and divided by those still followed then; refunds are taken off",
-            "price": f"{money(price, 2)}, the mean of all payments above 0; the value is counted from the payments themselves",
+            "value": "each payment, weighted by the share of contracts that last so long and divided by those still followed then; refunds are taken off, those after leaving too",
+            "price": f"{money(price, 2)}, the mean of all payments above 0; the value is counted from the payments themselves, at the prices of their days: after a change a new contract brings something else",
             "counted to": f"day {end / DAY:,.0f}, the last to which {MIN_N} contracts were followed",
             "plans": f"{len(plans):,}, told by the first payment" if len(plans) else "one",
             "interval": "95%, over customers (Ghosh and Lin); missing where nobody has left yet",
@@ -264,7 +272,7 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
                 low[-1],
                 high[-1],
                 n,
-                label="Value of a new contract",
+                label="Value of a contract",
                 unit="money",
                 better="higher",
                 scale=f"to day {end // DAY:.0f}",
@@ -419,7 +427,7 @@ def subscription_value(
     low, high = so_far - half, so_far + half
     table = table.assign(cumulative_value=so_far, cumulative_low=low, cumulative_high=high)
     total, n = float(table["cumulative_value"].iloc[-1]), int(curve["at_risk"].iloc[0])
-    within = _within(low[-1], high[-1])
+    within = confidence_in_money(low[-1], high[-1], after=", ")
     return SubscriptionValue(
         table=table,
         headline=(
@@ -448,11 +456,6 @@ def subscription_value(
         price=float(price),
         end_day=end,
     )
-
-
-def _within(low: float, high: float) -> str:
-    """The interval of a value, where it has one."""
-    return "" if np.isnan(low) else f"95% CI {money(low, 2)} to {money(high, 2)}, "
 
 
 def _greenwood(curve: pd.DataFrame, days: Floats, so_far: Floats) -> Floats:

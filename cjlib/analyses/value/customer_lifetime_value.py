@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.value import NO_MONEY
 from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
+from cjlib.shared.comparison import CLAIM
 from cjlib.shared.periods import calendar
-from cjlib.shared.stats import Z95
+from cjlib.shared.stats import share
 from cjlib.show.numbers import about, count_of, joined, money, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import MICROSECONDS, Duration, microseconds
@@ -28,7 +30,8 @@ Floats = NDArray[np.float64]
 WEEK = MICROSECONDS["W"]
 DAYS_A_WEEK = 7
 DRAWS = 50
-FEWEST_DRAWS = 20
+FEWEST_DRAWS = 39
+"""With fewer no draw of them lies beyond a 95% CI."""
 LARGEST_DRAW = 20_000
 """Customers in a bootstrap draw; with more of them the deviations are scaled by √(drawn / all)."""
 CORRELATED = 0.3
@@ -49,6 +52,39 @@ class CustomerValue(Result):
 
     backtest: pd.DataFrame = field(default_factory=pd.DataFrame)
     horizon_us: int = 0
+    _drawn: Callable[[], Iterator[tuple[Floats, Floats]]] = field(
+        default=lambda: iter(()), repr=False
+    )
+
+    def ends_of_means(self, group: NDArray[np.int64], groups: int) -> Floats:
+        """The 95% ends of the mean expected value in each of the groups 0 … `groups` − 1, as shares of it: who happens to be a customer, and both models, which are fitted to them.
+
+        Parameters
+        ----------
+        group
+            The group of each row of `.table`.
+        groups
+            How many there are.
+
+        Returns
+        -------
+        numpy.ndarray
+            Lower and upper ends; NaN where they cannot be drawn.
+        """
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            drawn = [
+                share(np.bincount(group, times * values, groups), np.bincount(group, times, groups))
+                for times, values in self._drawn()
+            ]
+        means = np.array(drawn).reshape(-1, groups)
+        known = (means > 0).sum(axis=0) >= FEWEST_DRAWS
+        ends = np.full((2, groups), np.nan)
+        for place in np.flatnonzero(known).tolist():
+            those = means[means[:, place] > 0, place]
+            ends[:, place] = _ends(those) / those.mean()
+        return ends ** np.sqrt(min(len(group), LARGEST_DRAW) / len(group))
 
 
 @dataclass(frozen=True)
@@ -80,6 +116,10 @@ class Fitted:
         if self.spending is None:
             return np.full(history.x.size, np.nan)
         return self.purchases(history, weeks) * self.spending.expected(history.x, history.mean)
+
+    def both(self, history: History, weeks: float) -> Floats:
+        """Expected purchases and value over `weeks`, a column each."""
+        return np.column_stack([self.purchases(history, weeks), self.value(history, weeks)])
 
     def purchases(self, history: History, weeks: float) -> Floats:
         """Expected purchase days over `weeks`; worked out once for customers who are alike."""
@@ -137,7 +177,7 @@ def customer_value(
         `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high`
         (95%, of the expectation, not of one customer's luck), `decile` (1 = most valuable).
         `.backtest`: one row each for purchases and value, expected against actual, and whether the
-        difference is within chance (`held`). Unanswered where the log has no column `value`, nobody
+        difference is within what chance gives in 399 of 400 forecasts (`held`). Unanswered where the log has no column `value`, nobody
         bought, fewer than ten customers bought again, or the horizon is longer than twice the log.
 
     Raises
@@ -183,26 +223,32 @@ def customer_value(
         1
     ):  # sums as short as these cost many times more over threads, and differ in the last digit
         fitted = _fitted(history)
-        spread = _bootstrap(history, fitted, weeks, draws, seed)
-        backtest = _backtest(days, last)
+        spread = _bootstrap(history, fitted, weeks, draws, seed, bought)
+        backtest = _backtest(days, last, draws, seed)
     table = _table(log, history, fitted, weeks, rate, bought)
     unpriced = fitted.spending is None or math.isnan(bought.net_share)
     ranked = table["expected_purchases" if unpriced else "expected_value"]
     table = table.assign(
-        low=spread.low * bought.net_share,
-        high=spread.high * bought.net_share,
+        low=spread.low,
+        high=spread.high,
         decile=_deciles(ranked.to_numpy()),
     )
-    metrics = _metrics(history, fitted, table, backtest, _of(spread.total, bought.net_share))
+    metrics = _metrics(history, fitted, table, backtest, spread.total)
     return CustomerValue(
         table=table,
         headline=_headline(table, metrics, backtest, length, bought),
         definition=_what_counts(log, value, bought)
         | _modelled(history, fitted, metrics)
-        | _forecast_terms(length, last, draws),
+        | _forecast_terms(length, last, draws)
+        | (
+            {"totals": f"in its backtest the forecast of value was {TOTALS_MISSED}"}
+            if _missed(backtest)
+            else {}
+        ),
         metrics=metrics,
         backtest=backtest,
         horizon_us=length,
+        _drawn=partial(_values_drawn_again, history, fitted, weeks, draws, seed, bought),
     )
 
 
@@ -217,7 +263,7 @@ def _check_numbers(length: int, rate: float | None, draws: int) -> None:
         )
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST_DRAWS:
         raise CjlibError(
-            f"draws: must be a whole number, {FEWEST_DRAWS} or more, for fewer have no ends to speak of. Got {shown(draws)}."
+            f"draws: must be a whole number, {FEWEST_DRAWS} or more, for of fewer none lies beyond a 95% CI. Got {shown(draws)}."
         )
 
 
@@ -388,48 +434,84 @@ class Spread:
     total: Metric
 
 
-def _bootstrap(history: History, fitted: Fitted, weeks: float, draws: int, seed: int) -> Spread:
-    """Customers drawn again and both models fitted again; the total's spread includes who happens to be a customer."""
-    rng = np.random.default_rng(seed)
+def _bootstrap(
+    history: History,
+    fitted: Fitted,
+    weeks: float,
+    draws: int,
+    seed: int,
+    bought: _Bought | None = None,
+) -> Spread:
+    """Customers drawn again, what they were paid back with them, and both models fitted again; the total's spread includes who happens to be a customer."""
     n = history.x.size
     drawn = min(n, LARGEST_DRAW)
-    centre = fitted.value(history, weeks)
-    buyers, home = history.alike
+    net = 1.0 if bought is None else bought.net_share
+    centre = fitted.value(history, weeks) * net
     values, totals = np.empty((draws, n)), np.empty(draws)
-    for draw in range(draws):
-        picks = rng.integers(0, n, drawn)
-        times = np.bincount(picks, minlength=n).astype(float)
-        again = _fitted_again(
-            history,
-            fitted,
-            buyers.weighted(
-                np.bincount(home, weights=times, minlength=buyers.x.size).astype(float)
-            ),
-            times,
-        )
-        values[draw] = again.value(history, weeks)
-        totals[draw] = times @ values[draw] / drawn * n
+    again = _values_drawn_again(history, fitted, weeks, draws, seed, bought)
+    for draw, (times, worth) in enumerate(again):
+        values[draw] = worth
+        totals[draw] = times @ worth / drawn * n
     shrink = np.sqrt(drawn / n)
-    low, high = (
-        np.maximum(centre + (bound - centre) * shrink, 0)
-        for bound in np.percentile(values, [2.5, 97.5], axis=0)
-    )
+    low, high = (np.maximum(centre + (bound - centre) * shrink, 0) for bound in _ends(values))
     total = float(centre.sum())
     # As a share of the mean: what customers pay has no lower end below 0, however few of them pay most of it.
     total_low, total_high = (
-        total * (float(np.percentile(totals, q) / totals.mean()) ** shrink if total > 0 else 1.0)
-        for q in (2.5, 97.5)
+        total * (float(end / totals.mean()) ** shrink if total > 0 else 1.0)
+        for end in _ends(totals)
     )
     return Spread(
-        np.minimum(low, centre), np.maximum(high, centre), metric(total, total_low, total_high, n)
+        np.minimum(low, centre),
+        np.maximum(high, centre),
+        metric(
+            total, total_low, total_high, n, label="Expected value", unit="money", better="higher"
+        ),
     )
 
 
-def _fitted_again(history: History, fitted: Fitted, buyers: Buyers, times: Floats) -> Fitted:
-    spending = fitted.spending and fit_gamma_gamma(
-        history.x, history.mean, times, start=fitted.spending
-    )
-    return Fitted(fit_bgnbd(buyers, start=fitted.buying), spending)
+def _values_drawn_again(
+    history: History,
+    fitted: Fitted,
+    weeks: float,
+    draws: int,
+    seed: int,
+    bought: _Bought | None = None,
+) -> Iterator[tuple[Floats, Floats]]:
+    """How often each customer is in a draw, and what all are expected to bring by the models fitted to it, less what such customers are paid back."""
+    every = np.ones(history.x.size)
+    net = 1.0 if bought is None else bought.net_share
+    back = np.zeros(every.size) if bought is None else bought.refunded(history.customer)
+    for times, again in _drawn_again(history, fitted, draws, seed):
+        kept = net + _part(back, history.to_date, times) - _part(back, history.to_date, every)
+        yield times, again.value(history, weeks) * max(kept, 0.0)
+
+
+def _ends(drawn: Floats) -> Floats:
+    """The 95% ends of draws, at the rank among them that one more draw would have: those that interpolate within 50 draws hold 91%."""
+    return np.percentile(drawn, [2.5, 97.5], axis=0, method="weibull")
+
+
+def _part(amounts: Floats, of: Floats, times: Floats) -> float:
+    """What part amounts are of others, customers counted that often; 0 of nothing."""
+    size = float(times @ of)
+    return float(times @ amounts) / size if size > 0 else 0.0
+
+
+def _drawn_again(
+    history: History, fitted: Fitted, draws: int, seed: int
+) -> Iterator[tuple[Floats, Fitted]]:
+    """How often each customer is in a draw, and both models fitted to it."""
+    rng = np.random.default_rng(seed)
+    n = history.x.size
+    buyers, home = history.alike
+    for _ in range(draws):
+        picks = rng.integers(0, n, min(n, LARGEST_DRAW))
+        times = np.bincount(picks, minlength=n).astype(float)
+        alike = np.bincount(home, weights=times, minlength=buyers.x.size).astype(float)
+        spending = fitted.spending and fit_gamma_gamma(
+            history.x, history.mean, times, start=fitted.spending
+        )
+        yield times, Fitted(fit_bgnbd(buyers.weighted(alike), start=fitted.buying), spending)
 
 
 def _deciles(values: Floats) -> NDArray[np.int64]:
@@ -437,17 +519,7 @@ def _deciles(values: Floats) -> NDArray[np.int64]:
     return rank * 10 // max(values.size, 1) + 1
 
 
-def _of(total: Metric, share: float) -> Metric:
-    """A share of an amount."""
-    value, low, high = (
-        None if total[name] is None else total[name] * share for name in ("value", "low", "high")
-    )
-    return metric(
-        value, low, high, total["n"], label="Expected value", unit="money", better="higher"
-    )
-
-
-def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
+def _backtest(days: pd.DataFrame, last: int, draws: int, seed: int) -> pd.DataFrame:
     """The last third of the log held out: expected against actual, over customers who bought before it."""
     first = int(days["day"].min())
     cut = last - (last - first) // 3
@@ -455,16 +527,12 @@ def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
     history = _history(before, cut)
     later = after.groupby("customer")["value"].agg(["size", "sum"]).reindex(history.customer)
     actual = later.fillna(0.0).to_numpy(dtype=float)
-    expected = np.full(actual.shape, np.nan)
+    expected, chance = np.full(actual.shape, np.nan), np.full(2, np.nan)
     if int((history.x > 0).sum()) >= FEWEST_REPEATERS and last > cut:
         fitted, weeks = _fitted(history), (last - cut) / DAYS_A_WEEK
-        expected = np.column_stack([fitted.purchases(history, weeks), fitted.value(history, weeks)])
+        expected = fitted.both(history, weeks)
+        chance = _chance(history, fitted, weeks, actual, draws, seed)
     totals, came = expected.sum(axis=0), actual.sum(axis=0)
-    error = (
-        np.sqrt(len(actual)) * (actual - expected).std(axis=0, ddof=1)
-        if len(actual) > 1
-        else np.nan
-    )
     return pd.DataFrame(
         {
             "measure": ["purchases", "value"],
@@ -473,9 +541,24 @@ def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
             "expected": totals,
             "actual": came,
             "ratio": np.divide(totals, came, out=np.full(2, np.nan), where=came != 0),
-            "held": np.abs(came - totals) <= Z95 * error,
+            "held": ~(np.abs(came - totals) > chance),
         }
     )
+
+
+def _chance(
+    history: History, fitted: Fitted, weeks: float, actual: Floats, draws: int, seed: int
+) -> Floats:
+    """How far off totals may be by chance if customers go on as they did: in each draw of them both models are fitted again, since they are not known either."""
+    off = np.array(
+        [
+            times @ (actual - again.both(history, weeks)) / times.sum()
+            for times, again in _drawn_again(history, fitted, draws, seed)
+        ]
+    )
+    n = history.x.size
+    error = off.std(axis=0, ddof=1) * np.sqrt(min(n, LARGEST_DRAW) * n)
+    return float(stdtrit(draws - 1, 1 - CLAIM / 2)) * error
 
 
 def _metrics(
@@ -551,22 +634,32 @@ def _headline(
     purchases = count_of(round(table["expected_purchases"].sum()), *bought.noun)
     return (
         f"{count_of(len(table), 'customer')} who bought before are expected to make {purchases}{worth_words} in the next {timespan(length)}; "
-        f"{_backtest_in_words(backtest, bought.noun[1])}."
+        f"{_backtest_in_words(backtest, bought.noun)}."
     )
 
 
-def _backtest_in_words(backtest: pd.DataFrame, purchases: str) -> str:
+TOTALS_MISSED = (
+    "further off than chance allows: trust the ranking more than the totals and their intervals"
+)
+
+
+def _missed(backtest: pd.DataFrame) -> bool:
+    return not backtest["held"].all()
+
+
+def _backtest_in_words(backtest: pd.DataFrame, purchases: tuple[str, str]) -> str:
+    missed = f", {TOTALS_MISSED}" if _missed(backtest) else ""
     tested = backtest[backtest["ratio"].notna()]
+    if tested.empty and not backtest["expected"].isna().all():
+        expected = count_of(round(backtest["expected"].iloc[0]), *purchases)
+        return (
+            f"a backtest forecast {expected} for the last third of the log, and none came{missed}"
+        )
     if tested.empty:
         return "no backtest was possible"
     shares = joined(
-        f"{percent(ratio)} of actual {purchases if measure == 'purchases' else measure}"
+        f"{percent(ratio)} of actual {purchases[1] if measure == 'purchases' else measure}"
         for ratio, measure in zip(tested["ratio"].tolist(), tested["measure"], strict=True)
-    )
-    missed = (
-        ""
-        if tested["held"].all()
-        else ", further off than chance allows: trust the ranking more than the totals"
     )
     return f"a backtest on the last third of the log gave {shares}{missed}"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.value import NO_MONEY
+from cjlib.analyses.value import NO_MONEY, confidence_in_money
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.comparison import (
@@ -24,11 +24,13 @@ from cjlib.shared.comparison import (
     others_in_words,
 )
 from cjlib.shared.group_by import first_values, left_out_words, names_given
-from cjlib.shared.stats import Z95, mean_interval, part_of_sum
+from cjlib.shared.silences import warned
+from cjlib.shared.stats import mean_interval, part_of_sum
 from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
 
+Floats = NDArray[np.float64]
 FIGURES = (
     "customers",
     "expected_value",
@@ -62,8 +64,8 @@ def value_by(
     Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone,
     else the value of a column at the first event that has one; where events tie, the smallest as
     text. Lifetime value is what a customer has brought to date and what is expected within the
-    value's horizon. Mean of the expected with its 95% CI over customers (t; of the mean, not of one
-    customer). Each group of at least 30 customers is tested against all others together, p-values
+    value's horizon. Mean of the expected with its 95% CI (t; of the mean, not of one customer) over
+    customers drawn again with both models fitted to them again. Each group of at least 30 customers is tested against all others together, p-values
     adjusted over the groups; interval and p of the difference are of one test, which works on the
     logarithms of means, since money has long tails. Cohorts are not tested: they differ in age, and
     with it in how many still buy.
@@ -126,23 +128,31 @@ def value_by(
         [name is not None or log.missing_by_event(by) for name in names], dtype=bool
     )
     compared, told, without = _compared(customers, group, names, comparable, by)
+    ends = value.ends_of_means(group, len(names)).T
     figures = pd.DataFrame(
-        [{by: name} | _figures(customers[_in_group(customers["group"], name)]) for name in names]
+        [
+            {by: name} | _figures(customers[_in_group(customers["group"], name)], drawn)
+            for name, drawn in zip(names, ends, strict=True)
+        ]
     )
     table = figures.assign(**told.columns(), without=pd.Series(without, dtype="str"))
     claimed = table[told.claims]
     if by != "cohort":
         table = table.sort_values("customers", ascending=False, kind="stable", ignore_index=True)
+    within = f"in the next {value.definition['horizon']}"
     return ValueBy(
         table=table,
-        headline=_cohort_headline(table)
-        if by == "cohort"
-        else _headline(table, claimed, by, compared),
+        headline=(
+            _cohort_headline(table, within)
+            if by == "cohort"
+            else _headline(table, claimed, by, compared, within)
+        )
+        + warned(value.definition.get("totals", "")),
         definition=_definition(
             value, by, len(customers), compared.words + left_out_words(comparable)
         ),
         metrics=_metrics(table, by),
-        findings=_findings(claimed, by, compared),
+        findings=_findings(claimed, by, compared, within),
         families={compared.name: compared.tests} if compared.tests else {},
         by=by,
     )
@@ -183,7 +193,7 @@ def _definition(value: CustomerValue, by: str, customers: int, compared: str) ->
         "group": group,
         "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
         "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
-        "interval": "95%, of the mean expected value over customers",
+        "interval": "95%, of the mean expected value, over customers and fits of the models",
         "tests": tests,
     }
 
@@ -215,45 +225,51 @@ def _cohorts(log: EventLog) -> pd.Series:
     return pd.Series(months, index=ids, dtype="str")
 
 
-def _figures(rows: pd.DataFrame) -> dict[str, Any]:
+def _figures(rows: pd.DataFrame, drawn: Floats) -> dict[str, Any]:
     worth = np.sort(rows["expected_value"].to_numpy(dtype=float))
-    low, high = mean_interval(worth)
+    low, high = _interval(worth, drawn)
     mean, past = float(worth.mean()), float(rows["value_to_date"].mean())
-    known = high > low
     return {
         "customers": worth.size,
         "expected_value": float(worth.sum()),
         "mean_expected_value": mean,
-        "mean_low": max(low, 0.0) if known else float("nan"),
-        "mean_high": high if known else float("nan"),
+        "mean_low": low if np.isnan(low) else max(low, 0.0),
+        "mean_high": high,
         "mean_value_to_date": past,
         "mean_lifetime_value": past + mean,
         "mean_repeat_purchases": float(rows["repeat_purchases"].mean()),
     }
 
 
-def _headline(table: pd.DataFrame, claimed: pd.DataFrame, by: str, compared: MeanComparison) -> str:
+def _interval(worth: Floats, drawn: Floats) -> tuple[float, float]:
+    """The 95% t interval of a mean, or as far as its draws reach, in which the models are fitted again; none where it has no spread."""
+    low, high = mean_interval(worth)
+    if np.isnan(low):
+        return low, high
+    below, above = (worth.mean() * drawn).tolist()
+    return float(np.fmin(low, below)), float(np.fmax(high, above))
+
+
+def _headline(
+    table: pd.DataFrame, claimed: pd.DataFrame, by: str, compared: MeanComparison, within: str
+) -> str:
     """The largest difference of those named in turn: a group that brings much makes no news of all the others."""
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
-    base = f"{count_of(n, 'customer')} are expected to bring {money(total / n, 2)} each"
+    base = f"{count_of(n, 'customer')} are expected to bring {money(total / n, 2)} each {within}"
     if not compared.tests:
         return f"{base}; there are too few groups of {MIN_N} customers to compare by {by}."
     clear = claimed.sort_values("difference", key=abs, ascending=False, kind="stable")
     if clear.empty:
         return f"{base}; no {by} differs significantly from the others ({count_of(compared.tests, 'group')} compared)."
     row = clear.iloc[0]
-    return f"{_claim(row, by)} {len(clear):,} of {count_of(compared.tests, 'group')} {'differs' if len(clear) == 1 else 'differ'} significantly from the others."
+    return f"Customers of {_shown(row[by])} are expected to bring {_amounts(row, within)} {len(clear):,} of {count_of(compared.tests, 'group')} {'differs' if len(clear) == 1 else 'differ'} significantly from the others."
 
 
-def _claim(row: pd.Series, by: str) -> str:
-    return f"Customers of {_shown(row[by])} are expected to bring {_amounts(row)}"
-
-
-def _amounts(row: pd.Series) -> str:
+def _amounts(row: pd.Series, within: str) -> str:
     more = row["difference"] > 0
     low, high = sorted(abs(row[name]) for name in ("difference_low", "difference_high"))
     return (
-        f"{money(row['mean_expected_value'], 2)} each (n = {row['customers']:,}), "
+        f"{money(row['mean_expected_value'], 2)} each {within} (n = {row['customers']:,}), "
         f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than {others_in_words(row['without'])} (95% CI {money(low, 2)} to {money(high, 2)})."
     )
 
@@ -262,24 +278,26 @@ def _shown(name: Any) -> str:
     return "(not set)" if pd.isna(name) else str(name)
 
 
-def _cohort_headline(table: pd.DataFrame) -> str:
+def _cohort_headline(table: pd.DataFrame, within: str) -> str:
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
     if not total > 0:
-        return f"{count_of(n, 'customer')} are expected to bring nothing more."
+        return f"{count_of(n, 'customer')} are expected to bring nothing more {within}."
     most = table.iloc[int(table["expected_value"].argmax())]
     part = part_of_sum(float(most["expected_value"]), table["expected_value"].to_numpy(float))
     size = "" if np.isnan(part) else f", {about(part)},"
     return (
-        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part{size} comes from the "
+        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)} {within}; the largest part{size} comes from the "
         f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
     )
 
 
-def _findings(claimed: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[Finding, ...]:
+def _findings(
+    claimed: pd.DataFrame, by: str, compared: MeanComparison, within: str
+) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             topic=f"value by {by}",
-            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_amounts(row)}",
+            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_amounts(row, within)}",
             direction="good" if row["difference"] > 0 else "bad",
             family=compared.name,
             p_adjusted=row["p_adjusted"],
@@ -312,7 +330,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     """What each customer brings by a column of the table, such as a monthly charge: stated, not forecast, and over the column's own time.
 
     One row a customer; rows without an amount are left out and counted, negative amounts count as
-    they stand. Mean with its 95% CI over customers (normal approximation).
+    they stand. Mean with its 95% CI over customers (t).
 
     Parameters
     ----------
@@ -358,17 +376,16 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
         }
     )
     n, total = values.size, float(np.sort(values).sum())
-    half = Z95 * float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
-    mean = total / n
+    mean, (low, high) = total / n, mean_interval(np.sort(values))
     top = float(np.sort(values[table["decile"].to_numpy() == 1]).sum())
     of_all = part_of_sum(top, values)
     return StatedValue(
         table=table,
         headline=(
-            f"By {amount} {n:,} customers bring {money(total)} in all, {money(mean, 2)} each (95% CI {money(mean - half, 2)} to {money(mean + half, 2)})"
+            f"By {amount} {count_of(n, 'customer')} {'brings' if n == 1 else 'bring'} {money(total)} in all, {money(mean, 2)} each{confidence_in_money(low, high, ' (', ')')}"
             + (
                 f"; the most valuable tenth brings {about(of_all)} of it."
-                if not np.isnan(of_all)
+                if n >= MIN_N and not np.isnan(of_all)
                 else "."
             )
         ),
@@ -381,8 +398,8 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
         metrics={
             "mean_value": metric(
                 mean,
-                mean - half,
-                mean + half,
+                low,
+                high,
                 n,
                 label="Mean value of a customer",
                 unit="money",

@@ -371,7 +371,8 @@ def profit(result: TargetList) -> go.Figure:
     )
     even = result.metrics["break_even_success_share"]["value"]
     below = f"; break-even at a success rate of {percent(even)}" if even is not None else ""
-    caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {money(earned)}{below}."
+    ground = f" if the offer keeps {about(result.offer.success_share)} of would-be leavers" if result.offer else ""  # fmt: skip
+    caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {money(earned)}{ground}{below}."
     shown = _around_the_top(curve, earned)
     return theme.figure(
         [line, point],

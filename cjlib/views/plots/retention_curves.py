@@ -270,6 +270,13 @@ WAYS = (
 )
 
 
+def _shorter(result: Any) -> str:
+    """What period 0 is by the calendar: who starts on the 20th has ten days of it, so that later months may bring more without a customer who spends more."""
+    if not result.definition["clock"].startswith("calendar"):
+        return ""
+    return f" (what is left of the calendar {result.period} when they start)"
+
+
 def value(result: Any) -> go.Figure:
     """What cohorts are worth in each period, as a share of their value in period 0: net and gross, with intervals; groups are drawn one by one in the table."""
     if "value" not in result.average:
@@ -314,8 +321,8 @@ def value(result: Any) -> go.Figure:
     )
     return theme.figure(
         traces,
-        caption=f"{whose}In {result.period} {last['period']}, {last['eligible']:,} customers are worth {net} of what they spent in {result.period} 0; gross {gross}.",
-        alt=f"Two curves by {result.period}: net and gross share of the value of {result.period} 0.",
+        caption=f"{whose}In {result.period} {last['period']}, {numbers.count_of(last['eligible'], 'customer')} {'is' if last['eligible'] == 1 else 'are'} worth {net} of what they spent in {result.period} 0{_shorter(result)}; gross {gross}.",
+        alt=f"Two curves by {result.period}: net and gross share of the value of {result.period} 0{_shorter(result)}.",
         columns=columns,
         rows=[_value_row(row, by) for row in rows],
         height=380,

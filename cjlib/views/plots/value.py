@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.analyses.value.value_by_segment import StatedValue, ValueBy
-from cjlib.show.numbers import about, count_of, joined, money, percent
+from cjlib.shared.comparison import MIN_N
+from cjlib.show.numbers import about, count_of, joined, missing, money, number, percent
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_curves import curve
 from cjlib.views.plots.rows import Axis, Dot, dot_rows
@@ -38,9 +39,14 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
         hoverinfo="skip",
         showlegend=False,
     )
-    first = summed.iloc[0]
-    held = about(first["share"]) if parts else money(first["total"])
-    caption = f"The most valuable tenth holds {held} of the {what} of all {count_of(len(table), 'customer')} ({money(total)})."
+    first, said = summed.iloc[0], number if value == "expected_purchases" else money
+    held = about(first["share"]) if parts else said(first["total"])
+    everybody = f"{count_of(len(table), 'customer')} ({said(total)})"
+    caption = (
+        f"The most valuable tenth holds {held} of the {what} of all {everybody}."
+        if len(table) >= MIN_N
+        else f"The {what} of {everybody}: fewer than {MIN_N}, too few for tenths."
+    )
     return theme.figure(
         [bars],
         caption=caption,
@@ -73,10 +79,13 @@ def backtest(result: CustomerValue) -> go.Figure:
     ]
     known = table[table["ratio"].notna()]
     if known.empty:
-        return theme.empty(
-            "No backtest was possible: too few customers bought again before the last third of the log.",
-            columns=columns,
+        forecast = table["expected"].iloc[0]
+        said = (
+            "No backtest was possible: too few customers bought again before the last third of the log."
+            if missing(forecast)
+            else f"In the last {count_of(table['held_out_days'].iloc[0], 'day')} the forecast would have given {number(forecast)} purchases, and none came."
         )
+        return theme.empty(said, columns=columns)
     at = -known.index.to_numpy(dtype=float)
     bars = go.Bar(
         x=known["ratio"].tolist(),

@@ -187,7 +187,7 @@ def _level(facts: Facts) -> list[str]:
         return []
     predicted, observed = facts.last.scores["chosen"].mean(), facts.last.churned.mean()
     return [
-        f"At the last tested moment it forecast {percent(predicted)}; {percent(observed)} churned."
+        f"At the last tested moment it forecast {percent(predicted)}; {percent(observed)} of {count_of(facts.last.churned.size, 'customer')} churned."
     ]
 
 
