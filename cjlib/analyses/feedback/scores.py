@@ -103,7 +103,7 @@ class Scores(Result):
 
     @cached_property
     def compare(self) -> pd.DataFrame:
-        """`segment`, `n`, `value`, `low`, `high` (solicited), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (unsolicited), both ranks, 1 = worst.
+        """`segment`, `n`, `value`, `low`, `high` (solicited), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (unsolicited), both ranks, 1 = worst, `opposite`.
 
         Empty where the feedback does not say of both kinds that they are there: the same answers would stand on both sides.
         """
@@ -562,15 +562,17 @@ def _findings_of_shifts(shifts: LevelShifts, scale: Scale, by: str | None) -> li
         Finding(
             topic=f"{NAMES[scale.score]} over time" + (f": {row['segment']}" if by else ""),
             claim=f"From {row['period']:%Y-%m-%d} on the mean answer of {scale.score}{' of ' + row['segment'] if by else ''} is "
-            f"{row['mean_after']:.2f}, before {row['mean_before']:.2f} (n = {row['n_before']:,} and {row['n_after']:,}).",
+            f"{row['mean_after']:.2f}, before {row['mean_before']:.2f} (95% CI of the difference {signed(row['difference_low'], 2)} to {signed(row['difference_high'], 2)}, "
+            f"{count_of(row['n_before'], 'answer')} of {count_of(row['customers_before'], 'customer')} and {row['n_after']:,} of {row['customers_after']:,}).",
             direction="bad" if row["difference"] < 0 else "good",
             family=shifts.name,
             p_adjusted=row["p_adjusted"],
             value=row["difference"],
             low=row["difference_low"],
             high=row["difference_high"],
-            n=row["n_after"],
-            customers=row["n_after"],
+            n=row["customers_after"],
+            customers=row["customers_after"],
+            since=f"{row['period']:%Y-%m-%d}",
             figure="time",
         )
         for row in shifts.table[shifts.claims].to_dict("records")

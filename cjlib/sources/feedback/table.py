@@ -69,7 +69,7 @@ TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
 NO_DATES = "none"
 _REMEDIES = REMEDIES | {
     "duplicate id": "a feedback_id must stand once; leave the column out of columns={…} if it is not an id",
-    "exact duplicate": "the same customer, time, text and scores: write each answer once",
+    "exact duplicate": "the same customer, time, stage, touchpoint, text and scores: write each answer once",
 } | {
     f"{name} out of range": f"{name} runs from {low} to {high}; say another scale with columns={{'{name}': ('its column', '1 to 7')}}"
     for name, (low, high) in SCORES.items()
@@ -229,8 +229,8 @@ def read_feedback(
     Every row is one answer, review or complaint, or stands in `.quarantine` with its reason: a
     timestamp that is missing, cannot be read or has not happened yet; a score outside its scale
     (nobody is moved to the nearest bound) or, but for ratings, not whole; a feedback_id that
-    another row has (the row whose content comes first as text stays); the same customer, time, text
-    and scores once more. Two people may write the same words: anonymous rows that are equal stay. A
+    another row has (the row whose content comes first as text stays); the same customer, time,
+    stage, touchpoint, text and scores once more. Two people may write the same words: anonymous rows that are equal stay. A
     score of "10" is a number; "n/a", "-" and words are no answer, and counted. Text keeps what was
     written but for HTML entities, decoded once, and outer white space. Which end of a scale is best
     is never guessed: `.quality` says where it looks reversed. Without `feedback_id`, ids are made

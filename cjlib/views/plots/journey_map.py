@@ -82,13 +82,11 @@ def sentiment(
 
 def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     """What stands out significantly, with its number; or between what the stages lie."""
-    readable = [row for row in rows if row["n"] >= MIN_N]
+    readable = [row for row in rows if row["customers"] >= MIN_N]
     if not readable:
-        return f"No stage has {MIN_N} answers: {NAMES[measure]} is too thin to read."
+        return f"No stage has answers of {MIN_N} customers: {NAMES[measure]} is too thin to read."
     if len(readable) == 1:
-        return (
-            f"Only {readable[0]['stage']} has {MIN_N} answers: there is no stage to compare with."
-        )
+        return f"Only {readable[0]['stage']} has answers of {MIN_N} customers: there is no stage to compare with."
     named = [row for row in rows if not numbers.missing(row["named"])]
     others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""
@@ -125,7 +123,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         f"<b>{theme.label(row['stage'])}</b><br>{row['value']:.2f} ({row['value_low']:.2f} to {row['value_high']:.2f})<br>n = {row['n']:,} of {numbers.count_of(row['customers'], 'customer')}"
         for row in rows
     ]
-    few = [row["n"] < MIN_N for row in rows]
+    few = [row["customers"] < MIN_N for row in rows]
     drawn = go.Scatter(
         x=x,
         y=[row["value"] for row in rows],
@@ -133,7 +131,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         line={"color": theme.COLOURS[0], "width": 3},
         marker={
             "size": 10,
-            "color": theme.faded([row["n"] for row in rows]),
+            "color": theme.faded([row["customers"] for row in rows]),
             "symbol": ["circle-open" if each else "circle" for each in few],
         },
         hovertext=hover,

@@ -123,7 +123,7 @@ def over_time(
     given: Lines, shifts: pd.DataFrame, axis: Axis, *, caption: str, alt: str
 ) -> go.Figure:
     """A line a segment with its band, hollow where a period rests on too few; a dotted upright where the level moved."""
-    columns = ["segment", "period", axis.title, "low", "high", "n"]
+    columns = ["segment", "period", axis.title, "low", "high", "customers"]
     table = given.table[["segment", "period", given.value, given.low, given.high, given.n]]
     if table[given.value].notna().sum() == 0:
         return theme.empty(caption, columns=columns)
