@@ -82,7 +82,9 @@ def survival(
     after the start. With `inactive` it ends at the moment a silence **reaches** that length, the
     first time it does, whatever the events; a gap of exactly that length is churn, and later
     returns do not undo it. Everyone else is censored at the end of data: known to have stayed that
-    long, no more. On one day churn comes before censoring.
+    long, no more. On one day churn comes before censoring. Who was back after the end (other events
+    than the churn event more than a day later, any event after a silence) is counted in headline and
+    definition.
 
     Parameters
     ----------
@@ -248,9 +250,21 @@ def _answer(
         summary=means,
         comparisons=comparisons,
         headline=summary.headline(
-            overall, unit, until, comparisons, len(differing), min_n=min_n, who=who
+            overall,
+            unit,
+            until,
+            comparisons,
+            len(differing),
+            min_n=min_n,
+            who=who,
+            back=lifetimes.back,
         ),
-        definition={**definition, **summary.counts(overall, unit, limit), **by_chance},
+        definition={
+            **definition,
+            **summary.after_the_end(int(overall.churned.sum()), lifetimes.back),
+            **summary.counts(overall, unit, limit),
+            **by_chance,
+        },
         metrics=_metrics(overall, unit, until),
         findings=summary.findings(differing, tested.name, unit),
         families={tested.name: tested.tests} if tested.tests else {},
