@@ -36,6 +36,7 @@ from cjlib.shared.group_by import names_given
 from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.shared.silences import rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
+from cjlib.sources.ingest.thin_end import thin_end
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -165,13 +166,24 @@ def survival(
         )
     if churn is not None or not isinstance(log, EventLog):
         return answer
+    # Where the events lie silences are not counted, and both say the same.
+    return _with_doubts(answer, log, silence)
+
+
+def _with_doubts(answer: Survival, log: EventLog, silence: int) -> Survival:
+    """What makes silences doubtful as churn: the rhythm of many, and last days of which not all events may be there."""
     rhythm = rhythm_in_words(log, silence)
-    if not rhythm:  # where the events lie silences are not counted, and both say the same
-        return answer
+    thin = thin_end(log.engine, log.prepared, log.observed_until_us)
+    late = "" if thin is None else thin.words(log.zone)
+    doubts = {"silences": rhythm, "end of data": late}
+    unsure = (
+        f" But {late}; silences that reached their length in them may be no churn." if late else ""
+    )
     return replace(
         answer,
-        headline=f"{answer.headline}{warned(rhythm)}",
-        definition={**answer.definition, "silences": rhythm},
+        headline=f"{answer.headline}{warned(rhythm)}{unsure}",
+        definition={**answer.definition, **{name: text for name, text in doubts.items() if text}},
+        findings=() if late else answer.findings,
     )
 
 

@@ -19,6 +19,7 @@ from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.delivered_twice import delivered_twice
 from cjlib.sources.ingest.open_source import QualityLine, Raw
 from cjlib.sources.ingest.parse_times import NAIVE, SPREADSHEET, UNREADABLE, why_no_time
+from cjlib.sources.ingest.thin_end import line_of_thin_end
 from cjlib.sources.log.engine import DuckDB, blank, literal
 from cjlib.sources.log.prepared_table import Property, count_ties
 
@@ -274,6 +275,7 @@ def lines_of_events(
     if extent.first is not None and extent.last is not None:
         lines += [
             _span(extent.first, extent.last, extent.events, zone),
+            *line_of_thin_end(engine, zone),
             _resolution(engine, extent.events, whole_days),
         ]
     return [
