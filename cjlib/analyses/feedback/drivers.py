@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from cjlib.analyses.feedback.answer_ends import USUAL, Ends, ends_of
 from cjlib.analyses.feedback.text_features import languages, says_something, term_presence
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
@@ -20,8 +21,8 @@ from cjlib.show.numbers import count_of, percent
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
-CUTS: dict[str, tuple[int, int]] = {"nps": (6, 9), "rating": (3, 5), "csat": (2, 4), "ces": (3, 5)}
-"""Outcome → highest unhappy and lowest happy answer; what lies between is left out."""
+CUTS = {**USUAL, "rating": (3, 5)}
+"""Outcome → highest unhappy and lowest happy answer, on its usual scale; what lies between is left out."""
 LEAST_TEXTS = 5
 PRIOR_TOKENS = 500
 FALSE_DISCOVERY = 0.05
@@ -41,8 +42,8 @@ def drivers(
     """Words and pairs of words that separate detractors from promoters.
 
     A comment counts once per term, however often the term stands in it. Compared are comments with
-    an unhappy answer (nps 0–6, rating 1–3, csat 1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7);
-    the middle is left out. For each content term in at least `least_texts` comments: the difference
+    an unhappy answer (nps 0–6, rating 1–3, csat 1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7),
+    or in the same parts of another scale; the middle is left out. For each content term in at least `least_texts` comments: the difference
     of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens) and its z, by
     which the terms are ordered. The test compares the shares of comments with the term: pooled z or
     Fisher's exact where each comment is of another customer, else a score test with the variance by
@@ -85,9 +86,10 @@ def drivers(
     if outcome not in CUTS:
         raise not_one_of("outcome", outcome, CUTS)
     rows, foreign = _sides(feedback, outcome)
-    unhappy = (rows[outcome] <= CUTS[outcome][0]).to_numpy()
+    ends = ends_of(outcome, feedback.scales, CUTS)
+    unhappy = (rows[outcome] <= ends[0]).to_numpy()
     texts, customer = rows["text"].tolist(), customer_codes(rows["customer_id"])
-    sides = Sides.of(outcome, unhappy, customer)
+    sides = Sides.of(outcome, ends, unhappy, customer)
     if min(sides.unhappy_customers, sides.happy_customers) < MIN_N:
         return Drivers.unanswered(_reason(sides, foreign))
     presence, terms = term_presence(texts, least_texts)
@@ -117,6 +119,7 @@ class Sides:
     """How many comments stand on each side of an outcome, of how many customers."""
 
     outcome: str
+    ends: Ends
     unhappy: int
     happy: int
     unhappy_customers: int
@@ -124,11 +127,13 @@ class Sides:
     customers: int
 
     @staticmethod
-    def of(outcome: str, unhappy: NDArray[np.bool_], customer: NDArray[np.int64]) -> Sides:
+    def of(
+        outcome: str, ends: Ends, unhappy: NDArray[np.bool_], customer: NDArray[np.int64]
+    ) -> Sides:
         """The sides of these comments."""
         mine, theirs = (np.unique(customer[rows]).size for rows in (unhappy, ~unhappy))
         n = int(np.count_nonzero(unhappy))
-        return Sides(outcome, n, unhappy.size - n, mine, theirs, np.unique(customer).size)
+        return Sides(outcome, ends, n, unhappy.size - n, mine, theirs, np.unique(customer).size)
 
     @property
     def base(self) -> str:
@@ -144,7 +149,7 @@ class Sides:
 def _sides(feedback: Feedback, outcome: str) -> tuple[pd.DataFrame, int]:
     """The comments in English on both sides, and how many others were not in English."""
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
-    bad_to, good_from = CUTS[outcome]
+    bad_to, good_from = ends_of(outcome, feedback.scales, CUTS)
     rows = frame[
         frame["text"].notna() & ((frame[outcome] <= bad_to) | (frame[outcome] >= good_from))
     ]
@@ -156,7 +161,7 @@ def _sides(feedback: Feedback, outcome: str) -> tuple[pd.DataFrame, int]:
 
 
 def _reason(sides: Sides, foreign: int) -> str:
-    bad_to, good_from = CUTS[sides.outcome]
+    bad_to, good_from = sides.ends
     other = f"; {count_of(foreign, 'comment')} more in other languages" if foreign else ""
     return (
         f"Words cannot be compared: that needs comments in English of at least {MIN_N} customers on each side of {sides.outcome}. "
@@ -270,7 +275,7 @@ def _headline(claimed: pd.DataFrame, tested: int, sides: Sides) -> str:
 def _definition(
     sides: Sides, foreign: int, terms: Family, tested: int, least: int
 ) -> dict[str, str]:
-    bad_to, good_from = CUTS[sides.outcome]
+    bad_to, good_from = sides.ends
     return {
         "outcome": f"{sides.outcome}: unhappy {bad_to} or less, happy {good_from} or more, what lies between left out",
         "base": f"{sides.unhappy:,} unhappy and {sides.happy:,} happy comments in English, of {count_of(sides.customers, 'customer')}; presence per comment; "

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.feedback.answer_ends import USUAL, ends_of
 from cjlib.analyses.feedback.quotes import QUOTES, representative, text_vectors
 from cjlib.analyses.feedback.score_texts import ratings_as_labels, scored_feedback
 from cjlib.errors import CjlibError, DataError, listed, shown
@@ -36,6 +37,14 @@ class Scale:
     bad_to: int
     names: tuple[str, str, str]
     bounds: tuple[int, int]
+
+    @property
+    def own(self) -> str:
+        """What counts as good, where that is not the usual part of the usual scale; else nothing."""
+        low, high = self.bounds
+        if self.bounds == SCORES[self.score] and self.good_from == USUAL[self.score][1]:
+            return ""
+        return f"{self.names[0]}: {self.good_from} or more on {low} to {high}"
 
     @property
     def prior(self) -> Prior:
@@ -62,18 +71,16 @@ CES = Scale("ces", 5, 3, ("easy", "neutral", "hard"), SCORES["ces"])
 
 
 def on_its_scale(default: Scale, bounds: tuple[int, int], top: int | None) -> Scale:
-    """The score as it was asked: on these bounds, answers from `top` on counting as good."""
+    """The score as it was asked: on these bounds, answers from `top` on counting as good; None: those of the same part of the scale as usual."""
     low, high = bounds
-    if top is None and tuple(bounds) != default.bounds:
-        raise CjlibError(
-            f"top: {default.score} was asked from {low} to {high}; say from which answer on it counts as {default.names[0]}, such as top={high - 1}."
-        )
-    from_ = default.good_from if top is None else top
-    if not low < from_ <= high:
+    if top is None:
+        bad_to, good_from = ends_of(default.score, {default.score: bounds})
+        return replace(default, good_from=good_from, bad_to=bad_to, bounds=(low, high))
+    if not low < top <= high:
         raise CjlibError(
             f"top: must lie on the scale {low}–{high}, above its lower end. Got {shown(top)}."
         )
-    return replace(default, good_from=from_, bad_to=low + high - from_, bounds=(low, high))
+    return replace(default, good_from=top, bad_to=low + high - top, bounds=(low, high))
 
 
 def by_group(
@@ -354,7 +361,7 @@ def crossed(feedback: Feedback) -> pd.DataFrame:
     `cell`, `n`, `of` (scored texts with that end of the score), `share`, `low`, `high` (by customers), `quote_1` … `quote_3` (scrubbed).
     """
     texts = scored_feedback(feedback).table
-    ends = ratings_as_labels(feedback.frame)
+    ends = ratings_as_labels(feedback.frame, feedback.scales)
     written = (texts["status"] == "scored").to_numpy()
     rows = feedback.frame.assign(label=texts["label"])[written].reset_index(drop=True)
     ends = ends[written]

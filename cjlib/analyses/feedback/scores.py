@@ -192,8 +192,9 @@ def csat(
 ) -> Scores:
     """Customer satisfaction: the share of answers at `top` or above (4–5 on 1–5), Wilson's interval; 0–1.
 
-    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`, and
-    then needs `top`; it is never taken from the largest answer seen. `score="rating"` counts star
+    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`; it is
+    never taken from the largest answer seen. Without `top` the same part of it counts as satisfied
+    (8–10 of 1–10), and headline and definition say so. `score="rating"` counts star
     ratings the same way. See `nps` for blanks and weights. `.table` has `satisfied`, `neutral`,
     `dissatisfied`: neutral lies between `top` and its mirror on the scale.
 
@@ -208,7 +209,8 @@ def csat(
         Segment → its share of the population: a number for every segment, 0 or more; divided by
         their sum.
     top
-        The lowest answer that counts as satisfied; None: 4, of 1–5, and an error on another scale.
+        The lowest answer that counts as satisfied; None: 4, of 1–5, or the same part of another
+        scale.
     scale
         The ends of the scale; None: as said when reading.
     score
@@ -233,7 +235,7 @@ def csat(
     CjlibError
         If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
         lacks a segment, is negative or comes together with `period`, `score` is neither of the two,
-        or `top` is missing on another scale than 1–5 or lies outside it.
+        or `top` lies outside the scale.
 
     References
     ----------
@@ -270,7 +272,8 @@ def ces(
 ) -> Scores:
     """Customer effort: the share of 5–7 on 1–7, where 7 is easy, Wilson's interval; the mean with its t interval beside it.
 
-    On another scale, said when reading, the share of answers at `top` or above. See `nps` for
+    On another scale, said when reading, the share of answers at `top` or above, or in the same part
+    of it. See `nps` for
     blanks and weights. `.table` has `easy` (5–7), `neutral` (4), `hard` (1–3).
 
     Parameters
@@ -284,7 +287,7 @@ def ces(
         Segment → its share of the population: a number for every segment, 0 or more; divided by
         their sum.
     top
-        The lowest answer that counts as easy; None: 5, of 1–7, and an error on another scale.
+        The lowest answer that counts as easy; None: 5, of 1–7, or the same part of another scale.
     period
         "day", "week", "month", "quarter" or "year" on the business's wall clock; None: the whole
         time.
@@ -304,8 +307,8 @@ def ces(
         If no row has this score, or a segment of `weights` has no answer.
     CjlibError
         If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
-        lacks a segment, is negative or comes together with `period`, or `top` is missing on another
-        scale than 1–7 or lies outside it.
+        lacks a segment, is negative or comes together with `period`, or `top` lies outside the
+        scale.
 
     References
     ----------
@@ -637,9 +640,8 @@ def _headline(
         if scale.score == "nps"
         else confidence(whole["low"], whole["high"])
     )
-    figures = (
-        f"{_OPENING[scale.score]} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several})"
-    )
+    own = f"; {scale.own}" if scale.own else ""
+    figures = f"{_OPENING[scale.score]} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several}{own})"
     few = (
         f"; fewer than {MIN_N} {'answers' if whole['customers'] == n else 'customers'}: read the interval, not the point"
         if bool(whole["small_n"])

@@ -84,7 +84,8 @@ def rows_of(
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())
     rows = rows.assign(
-        g=_recalibrated(rows), rating=ratings_learnt(feedback.frame, scored.measured)
+        g=_recalibrated(rows),
+        rating=ratings_learnt(feedback.frame, scored.measured, feedback.scales),
     )
     if period is None:
         return rows

@@ -155,7 +155,7 @@ def themes(
     table = order.drop(columns=["kind_order", "size"])
     own = {theme: member for (theme, kind), member in groups.items() if kind == "taxonomy"}
     removed = removed_from(rows["text"])
-    detractors, tested = _with_detractors(rows, own, min_n)
+    detractors, tested = _with_detractors(rows, feedback.scales, own, min_n)
     claimed = detractors[detractors["p_adjusted"].to_numpy(dtype=float) < CLAIM].sort_values(
         ["difference", "theme"], ascending=[False, True]
     )
@@ -303,10 +303,13 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
 
 
 def _with_detractors(
-    rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], min_n: int
+    rows: pd.DataFrame,
+    scales: Mapping[str, tuple[int, int]],
+    own: Mapping[str, NDArray[np.bool_]],
+    min_n: int,
 ) -> tuple[pd.DataFrame, ShareComparison]:
     """Share of unhappy comments with a theme against without it, and their family; customers who wrote several are one."""
-    labels = ratings_as_labels(rows)
+    labels = ratings_as_labels(rows, scales)
     rated, unhappy = labels >= 0, labels[labels >= 0] == 0
     customer = rows["customer"].to_numpy()[rated]
     members = {theme: member[rated] for theme, member in own.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from cjlib.analyses.journey_map.equal_follow_up import Followed, horizon_of
-from cjlib.analyses.journey_map.feedback import BAD_TO, Opinions, evidence
+from cjlib.analyses.journey_map.feedback import Opinions, evidence
 from cjlib.analyses.journey_map.inputs import Money, Source, at_stake
 from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
@@ -375,10 +375,10 @@ def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
 
 
 def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: int) -> Bools:
-    """Who found a place hard (CES of 3 or less)."""
+    """Who found a place hard (CES of 3 or less of 7)."""
     if opinions is None:
         return np.zeros((counts.walk.customers, groups), dtype=bool)
-    hard = opinions.counts("ces") & (opinions.rows["ces"] <= BAD_TO["ces"])
+    hard = opinions.counts("ces") & (opinions.rows["ces"] <= opinions.ends["ces"][0])
     return _who_said(opinions.rows[hard], counts, column, groups)
 
 

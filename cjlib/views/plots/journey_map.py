@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
-from cjlib.views.map_html.sentiment_lane import NAMES, POINTS, SCALES, rows_of_group
+from cjlib.views.map_html.sentiment_lane import POINTS, middle_of, name_of, rows_of_group
 from cjlib.views.plots import theme
 from cjlib.views.plots.map_pain import moments, pain_points, routes, support
 from cjlib.views.plots.persona_maps import groups
@@ -55,24 +55,25 @@ def sentiment(
     ]
     if not rows:
         return theme.empty(f"There are no answers of the measure {chosen}.", columns=LINE_COLUMNS)
+    called = name_of(held, chosen)
     return theme.figure(
-        _line_traces(rows, chosen),
-        caption=_caption(rows, chosen),
-        alt=f"A line of {NAMES[chosen]} over {numbers.count_of(len(rows), 'stage')}, each with its 95% CI; the table below holds every number.",
+        _line_traces(rows, called),
+        caption=_caption(rows, called),
+        alt=f"A line of {called} over {numbers.count_of(len(rows), 'stage')}, each with its 95% CI; the table below holds every number.",
         columns=LINE_COLUMNS,
         rows=table,
         height=340,
         annotations=[_badge(row) for row in rows if not numbers.missing(row["named"])],
         xaxis=stage_axis([str(row["stage"]) for row in rows], [row["position"] for row in rows]),
-        yaxis={"title": {"text": NAMES[chosen]}, "zeroline": False},
+        yaxis={"title": {"text": called}, "zeroline": False},
         shapes=[
             {
                 "type": "line",
                 "xref": "paper",
                 "x0": 0,
                 "x1": 1,
-                "y0": SCALES[chosen][1],
-                "y1": SCALES[chosen][1],
+                "y0": middle_of(held, chosen),
+                "y1": middle_of(held, chosen),
                 "line": {"dash": "dot", "width": 1, "color": theme.MUTED},
             }
         ],
@@ -84,19 +85,19 @@ def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     """What stands out significantly, with its number; or between what the stages lie."""
     readable = [row for row in rows if row["customers"] >= MIN_N]
     if not readable:
-        return f"No stage has answers of {MIN_N} customers: {NAMES[measure]} is too thin to read."
+        return f"No stage has answers of {MIN_N} customers: {measure} is too thin to read."
     if len(readable) == 1:
         return f"Only {readable[0]['stage']} has answers of {MIN_N} customers: there is no stage to compare with."
     named = [row for row in rows if not numbers.missing(row["named"])]
     others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""
     if not named:
-        return f"No stage differs significantly: {NAMES[measure]}, {span}."
+        return f"No stage differs significantly: {measure}, {span}."
     told = [
         f"{one['stage']} is a {POINTS.get(one['named'], one['named'])} at {_number(one['value'])} ({_number(one['value_low'])} to {_number(one['value_high'])}, n = {one['n']:,})"
         for one in named
     ]
-    return f"{numbers.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({NAMES[measure]})."
+    return f"{numbers.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({measure})."
 
 
 def _number(value: float) -> str:
@@ -136,7 +137,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         },
         hovertext=hover,
         hoverinfo="text",
-        name=NAMES[measure],
+        name=measure,
     )
     return [band, drawn]
 
