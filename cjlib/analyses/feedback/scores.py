@@ -43,6 +43,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.show.numbers import confidence, count_of, percent, points, points_interval, signed
+from cjlib.sources.feedback.doubtful_answers import changed_scale
 from cjlib.sources.feedback.table import SCORES, Feedback
 
 NAMES = {
@@ -405,19 +406,23 @@ def _scored(
         counted = together.assign(period=feedback.periods(period)[given])
         table = score_table(counted, scale, min_n)
     blank = int((~given).sum())
+    changed = changed_scale(feedback.frame, scale.score)
+    over_time = counted if changed is None else together
     others, others_family = _against_others(counted, scale, min_n)
-    changes, changes_family = _changes(counted, scale, min_n)
+    changes, changes_family = _changes(over_time, scale, min_n)
     shifts = level_shifts(
         f"levels of {scale.score}",
-        None if period is None else counted.rename(columns={"answer": "value"}),
+        over_time.rename(columns={"answer": "value"}) if "period" in over_time else None,
         least=min_n,
     )
     families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Scores(
         table=table if weighted is None else pd.concat([table, weighted], ignore_index=True),
-        headline=_headline(scale, whole, by_segment, weighted, by),
+        headline=_headline(scale, whole, by_segment, weighted, by)
+        + ("" if changed is None else f" But {changed.words}; no time is compared with another."),
         definition=_definition(feedback, scale, by, weights, blank, min_n)
         | ({} if period is None else {"period": f"{period}, by the business's calendar"})
+        | ({} if changed is None else {"scale": changed.words})
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(scale, whole, by_segment, by, blank),
         findings=(
@@ -623,7 +628,12 @@ def _end(scale: Scale, row: pd.Series, ranked: pd.DataFrame) -> str:
     sharing = sum(_written(scale, one) == value for one in ranked["value"])
     if sharing > 1:
         return f"{value} ({sharing} segments)"
-    return f"{value} ({row['segment']}, n = {int(row['n']):,})"
+    customers = (
+        ""
+        if row["customers"] == row["n"]
+        else f" answers of {count_of(row['customers'], 'customer')}"
+    )
+    return f"{value} ({row['segment']}, n = {int(row['n']):,}{customers})"
 
 
 def _headline(

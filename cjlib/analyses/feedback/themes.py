@@ -435,7 +435,9 @@ def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int, customers: int
     own = table[(table["kind"] == "taxonomy") & (table["n"] > 0)]
     covered = 1 - float(table.loc[table["kind"] == "uncovered", "share_of_comments"].iloc[0])
     if own.empty:
-        return f"The taxonomy covers none of {comments}: edit it, the candidates show what people write about."
+        proposed = (table["kind"] == "candidate").any()
+        look = ", the candidates show what people write about" if proposed else ""
+        return f"The taxonomy covers none of {comments}: edit it{look}."
     first = own.iloc[0]
     alike = " (others as much)" if (own["n"] == own["n"].max()).sum() > 1 else ""
     worst = claimed[claimed["difference"] > 0]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.equal_follow_up import SHARES, Counted, Followed, horizon_of
+from cjlib.analyses.journey_map.feedback import SCORES
 from cjlib.analyses.journey_map.inputs import Money, Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
 from cjlib.analyses.result import Result, metric
@@ -28,6 +29,7 @@ from cjlib.shared.comparison import (
 from cjlib.shared.repeated_answers import error_of_equals
 from cjlib.shared.stats import Z95
 from cjlib.show.numbers import count_of
+from cjlib.sources.feedback.doubtful_answers import changed_scale
 
 Record = dict[Any, Any]
 DRAWS = 1_000
@@ -112,6 +114,15 @@ class Side:
         return self.source.opinions is not None and self.source.opinions.fitted
 
     @property
+    def changed_scales(self) -> dict[str, str]:
+        """Scores whose scale may have changed on a day of the feedback, and why: their cells are not tested."""
+        if self.source.opinions is None:
+            return {}
+        frame = self.source.opinions.assigned.feedback.frame
+        found = [changed_scale(frame, score) for score in SCORES]
+        return {one.score: f"not tested: {one.words}" for one in found if one is not None}
+
+    @property
     def cut_at_start(self) -> bool:
         """Whether its log was cut from a day on: who had entered a stage before it seems to have skipped it."""
         log = self.source.log
@@ -173,6 +184,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     horizon = min((horizon_of(walk) for walk in walks), default=0)
     sides = earlier.followed(horizon), now.followed(horizon)
     money = tuple(one.source.acts.money if one.source.acts else None for one in (earlier, now))
+    doubtful = {**now.changed_scales, **earlier.changed_scales}
     rows = []
     for stage, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
         cells = {name: _count(old, new, name) for name in COUNTS}
@@ -183,6 +195,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
         }
         if now.fitted or earlier.fitted:
             cells["mean_score"] = cells["mean_score"].untested()
+        cells |= {name: cells[name].untested() for name in doubtful if name in cells}
         if sides[0] is not None and sides[1] is not None:
             cells |= _behaviour(sides[0], sides[1], stage)
             if now.cut_at_start != earlier.cut_at_start:
@@ -215,7 +228,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     return MapChange(
         table=table,
         headline=_headline(table, now, earlier),
-        definition=_definition(now, earlier, compared),
+        definition=_definition(now, earlier, compared) | doubtful,
         metrics=_metrics(table),
         families={compared.name: compared.tests},
     )

@@ -20,6 +20,7 @@ from cjlib.show.tables import table_html
 from cjlib.show.wording import Wording
 from cjlib.sources.combine import stacked
 from cjlib.sources.connect.files import find_files
+from cjlib.sources.feedback.doubtful_answers import lines_of_doubtful_answers
 from cjlib.sources.feedback.values import (
     NAMES,
     SCORES,
@@ -386,6 +387,9 @@ def _read(source: Any, options: _Options) -> Feedback:
             *notes,
             *findings,
             *reversed_scales(used, given.scales),
+            *lines_of_doubtful_answers(
+                used, {name: (one.low, one.high) for name, one in given.scales.items()}
+            ),
         ],
         rows,
     )

@@ -92,7 +92,9 @@ MOST = 3
 
 
 def level_unchanged(result: Any) -> str:
-    """What a caption says where no level moved: nothing did, or there was too little to tell."""
+    """What a caption says where no level moved: nothing did, or it could not be told."""
+    if "scale" in result.definition:
+        return "Its scale may have changed, so no period is compared with another."
     searched = any(name.startswith("levels of") for name in result.families)
     return (
         "No change of its level outside normal variation."
