@@ -45,6 +45,20 @@ def test_weekends_growth_decline_and_customers_who_began_together_are_no_thin_en
     assert [told(visits(seed, **kind)) for seed in range(3)] == [[]] * 3
 
 
+def test_customers_who_began_until_a_day_and_were_followed_for_longer_are_no_thin_end():
+    rng = np.random.default_rng(0)
+    began = rng.uniform(0, 140, 4_000)
+    days = began[:, None] + rng.exponential(2, (4_000, 3)).cumsum(axis=1)
+    rows = pd.DataFrame(
+        {
+            "customer_id": np.repeat(np.arange(4_000), 3).astype(str),
+            "event": "step",
+            "timestamp": START + pd.to_timedelta(days.ravel(), unit="D"),
+        }
+    )
+    assert told(rows[rows["timestamp"] < START + pd.Timedelta("152D")]) == []
+
+
 def test_a_short_log_tells_nothing_of_its_end():
     assert told(visits(late=3, days=40)) == []
 

@@ -22,6 +22,8 @@ FEWEST_DAYS, MOST_DAYS, OTHER_SPANS = 42, 28, 14
 FEWEST, FAR_OFF = 50.0, 5.0
 """So many customers a day, summed over the days, are to be expected at least; and by so many standard errors of such a count they are fewer."""
 THIN_SHARE, LESS_THAN_EVER, STILL_USUAL = 0.75, 0.85, 0.85
+FEWEST_BEGUN, NOBODY_BEGINS = 30.0, 0.1
+"""Where so many customers usually begin and less than a tenth of them do, the log holds customers who began before."""
 Days = NDArray[np.float64]
 
 
@@ -47,7 +49,8 @@ def thin_end(engine: DuckDB, prepared: str, until: int | None = None) -> ThinEnd
     """The last days in which at once far fewer customers were active than on the same weekdays of the three weeks before, and than in any span as long before; None where there are none.
 
     Days are of 24 hours and end with the end of data (`until`; None: with the last event), so that none is cut. All together they lie below what is usual by a quarter at least, each by about half as much, while
-    the week before does not. A business that shrinks, or customers who all began together, grow fewer slowly: no span of theirs stands out.
+    the week before does not. A business that shrinks, or customers who all began together, grow fewer slowly: no span of theirs stands out. A log of customers who began until
+    a day, followed for longer, has no thin end either: of customers delivered late only some are missing, also of those who begin.
     """
     first, last = engine.rows(f"SELECT min(t), max(t) FROM {prepared}")[0]
     last = last if until is None else until
@@ -64,6 +67,9 @@ def thin_end(engine: DuckDB, prepared: str, until: int | None = None) -> ThinEnd
     if not found:
         return None
     _, days, thin = max(found, key=lambda one: one[:2])
+    begun = _Spans.of(_begun_by_day(engine, prepared, first, last), days)
+    if begun.usual[0] >= FEWEST_BEGUN and begun.share[0] < NOBODY_BEGINS:
+        return None
     return ThinEnd(last - days * DAY + 1, days, int(active[:days].sum()), float(thin.usual[0]))
 
 
@@ -78,6 +84,16 @@ def _active_by_day(engine: DuckDB, prepared: str, first: int, last: int) -> Days
     active = np.zeros((last - first) // DAY + 1)
     active[found["day"].astype(np.int64)] = found["n"]
     return active[:-1]
+
+
+def _begun_by_day(engine: DuckDB, prepared: str, first: int, last: int) -> Days:
+    """How many customers had their first event on each day, the newest first."""
+    found = engine.columns(
+        f"SELECT day, count(*) AS n FROM (SELECT ({last} - min(t)) // {DAY} AS day FROM {prepared} GROUP BY c) GROUP BY day"
+    )
+    begun = np.zeros((last - first) // DAY + 1)
+    begun[found["day"].astype(np.int64)] = found["n"]
+    return begun[:-1]
 
 
 @dataclass(frozen=True)
