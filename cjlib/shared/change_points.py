@@ -21,6 +21,7 @@ from cjlib.shared.stats import Z95
 from cjlib.show.numbers import count_of
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 DRAWS = 9_999
 """So many that p can fall below what a sentence may claim, also over a dozen segments."""
 LEVEL = 0.05
@@ -35,6 +36,8 @@ COLUMNS = (
     "period",
     "n_before",
     "n_after",
+    "customers_before",
+    "customers_after",
     "mean_before",
     "mean_after",
     "difference",
@@ -54,7 +57,7 @@ class LevelShifts:
     name
         Of the family.
     table
-        A row a shift: `segment`, `period`, both n, both means, `difference` with bounds, `p_value`, `p_adjusted` over the segments.
+        A row a shift: `segment`, `period`, both n, both numbers of customers, both means, `difference` with bounds, `p_value`, `p_adjusted` over the segments.
     tests
         Segments searched: those with at least eight periods and enough customers on both sides.
     """
@@ -79,18 +82,25 @@ class LevelShifts:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The mean of each period in order, how sure it is, and how many customers answered so far."""
+    """The mean of each period in order, how sure it is, and who answered: a period and a customer an answer."""
 
     starts: NDArray[np.datetime64]
     n: Floats
     mean: Floats
     error: Floats
-    customers_until: Floats
-    customers_from: Floats
+    place: NDArray[np.intp]
+    customer: NDArray[np.int64]
 
     def weights(self) -> Floats:
         """How much each period counts."""
         return 1 / self.error**2
+
+    def customers(self, first: int, last: int) -> tuple[Places, Places]:
+        """How many different customers answered from the first period of a part up to each of its periods, and from each up to the last."""
+        inside = (self.place >= first) & (self.place < last)
+        seen = pd.Series(self.place[inside] - first).groupby(self.customer[inside])
+        begun, ended = (np.bincount(at, minlength=last - first) for at in (seen.min(), seen.max()))
+        return np.cumsum(begun), np.cumsum(ended[::-1])[::-1]
 
 
 def level_shifts(name: str, rows: pd.DataFrame | None, *, least: int, seed: int = 0) -> LevelShifts:
@@ -134,25 +144,20 @@ def _series(group: pd.DataFrame) -> Series:
     inside = sum(float(((answer.value - answer.mean) ** 2).sum()) for answer in answers)
     spread = np.sqrt(inside / max(n.sum() - n.size, 1.0))
     effective = np.array([answer.effective_n for answer in answers])
-    seen = group.assign(place=place).groupby("customer")["place"]
-    first, last = (np.bincount(at, minlength=starts.size) for at in (seen.min(), seen.max()))
     return Series(
         starts,
         n,
         np.array([answer.mean for answer in answers]),
         spread / np.sqrt(effective),
-        np.cumsum(first).astype(float),
-        np.cumsum(last[::-1])[::-1].astype(float),
+        place,
+        group["customer"].to_numpy(dtype=np.int64),
     )
 
 
 def _splits(series: Series, first: int, last: int, least: int) -> NDArray[np.intp]:
-    """Positions from which on there are enough customers on both sides, within the whole series and within this part of it."""
-    at = np.arange(first + 1, last)
-    before = np.cumsum(series.n[first:last])[: at.size]
-    enough = (before >= least) & (series.n[first:last].sum() - before >= least)
-    known = (series.customers_until[at - 1] >= least) & (series.customers_from[at] >= least)
-    return at[enough & known]
+    """Positions within a part from which on there are enough customers on both sides."""
+    until, since = series.customers(first, last)
+    return np.arange(first + 1, last)[(until[:-1] >= least) & (since[1:] >= least)]
 
 
 def _search(
@@ -176,7 +181,7 @@ def _search(
         if p * segments >= LEVEL:
             continue
         at = int(splits[strength.argmax()])
-        yield _shift(series, first, at, last, p, segments)
+        yield _shift(series, noise, (first, at, last), p, segments)
         parts += [(first, at), (at, last)]
 
 
@@ -270,8 +275,10 @@ def _strengths(series: Floats, w: Floats, splits: NDArray[np.intp]) -> Floats:
 
 
 def _shift(
-    series: Series, first: int, at: int, last: int, p: float, segments: int
+    series: Series, noise: Floats, bounds: tuple[int, int, int], p: float, segments: int
 ) -> dict[str, object]:
+    """A shift; the interval of its difference knows how the level wanders from period to period, as the series without a change do."""
+    first, at, last = bounds
     sides = (slice(first, at), slice(at, last))
     n = [float(series.n[side].sum()) for side in sides]
     means = [
@@ -282,11 +289,18 @@ def _shift(
         float(((series.error[side] * series.n[side]) ** 2).sum()) / size**2
         for side, size in zip(sides, n, strict=True)
     ]
-    half, difference = Z95 * float(np.sqrt(sum(errors))), means[1] - means[0]
+    before, after = (
+        noise[:, side] @ series.n[side] / size for side, size in zip(sides, n, strict=True)
+    )
+    half = Z95 * max(float(np.sqrt(sum(errors))), float((after - before).std()))
+    difference = means[1] - means[0]
+    until, since = series.customers(first, last)
     return {
         "period": series.starts[at],
         "n_before": int(n[0]),
         "n_after": int(n[1]),
+        "customers_before": int(until[at - first - 1]),
+        "customers_after": int(since[at - first]),
         "mean_before": means[0],
         "mean_after": means[1],
         "difference": difference,

@@ -506,7 +506,14 @@ def _quality(
     lines = [
         QualityLine("rows read", read, ""),
         QualityLine("events used", extent.events, ""),
-        *lines_of_events(log.engine, extent, count_ties(log.engine), log.zone, whole_days),
+        *lines_of_events(
+            log.engine,
+            extent,
+            tuple(log.properties.values()),
+            count_ties(log.engine),
+            log.zone,
+            whole_days=whole_days,
+        ),
         *_ids_of_two_types(logs),
         *_names_of_two_meanings(logs, columns),
     ]

@@ -49,15 +49,15 @@ def test_a_comment_counts_once_per_term():
 
 
 def test_log_odds_follow_monroe_by_hand():
-    # Two terms in all, broken in 20 of 20 bad and quickly in 20 of 20 good comments: the prior gives each 250 of 500 tokens.
-    table = cj.drivers(answers(["broken"] * 20, ["quickly"] * 20)).tested.set_index("term")
-    expected = np.log(270 / (20 + 500 - 270)) - np.log(250 / (20 + 500 - 250))
+    # Two terms in all, broken in 30 of 30 bad and quickly in 30 of 30 good comments: the prior gives each 250 of 500 tokens.
+    table = cj.drivers(answers(["broken"] * 30, ["quickly"] * 30)).tested.set_index("term")
+    expected = np.log(280 / (30 + 500 - 280)) - np.log(250 / (30 + 500 - 250))
     assert table.loc["broken", "log_odds"] == pytest.approx(expected)
-    assert table.loc["broken", "z"] == pytest.approx(expected / np.sqrt(1 / 270 + 1 / 250))
+    assert table.loc["broken", "z"] == pytest.approx(expected / np.sqrt(1 / 280 + 1 / 250))
 
 
 def test_the_middle_and_rows_without_a_score_are_left_out():
-    feedback = answers(["broken item"] * 12, ["quick item"] * 12)
+    feedback = answers(["broken item"] * 32, ["quick item"] * 32)
     frame = pd.DataFrame(
         {
             "timestamp": DAY,
@@ -66,7 +66,7 @@ def test_the_middle_and_rows_without_a_score_are_left_out():
         }
     )
     both = cj.read_feedback(pd.concat([feedback.frame[["timestamp", "text", "nps"]], frame]))
-    assert cj.drivers(both).definition["base"].startswith("12 unhappy and 12 happy comments")
+    assert cj.drivers(both).definition["base"].startswith("32 unhappy and 32 happy comments")
 
 
 def test_the_cut_of_another_outcome_is_said():
@@ -74,8 +74,8 @@ def test_the_cut_of_another_outcome_is_said():
         pd.DataFrame(
             {
                 "timestamp": DAY,
-                "text": [f"word {row}" for row in range(40)],
-                "rating": [3] * 20 + [5] * 20,
+                "text": [f"word {row}" for row in range(60)],
+                "rating": [3] * 30 + [5] * 30,
             }
         )
     )
@@ -105,7 +105,7 @@ def test_permuted_answers_give_no_driver():
 
 
 def test_no_finding_is_said_as_such():
-    result = cj.drivers(answers([COMMON] * 20, [COMMON] * 20))
+    result = cj.drivers(answers([COMMON] * 30, [COMMON] * 30))
     assert result.table.empty
     assert result.headline.startswith(
         "No word goes significantly more with unhappy or with happy answers:"
@@ -126,8 +126,8 @@ def test_too_few_on_a_side_is_the_answer_and_an_unknown_outcome_is_refused():
     assert not few.answered
     assert (
         few.headline
-        == "Words cannot be compared: that needs at least 10 comments in English on each side of nps. "
-        "There are 3 with 6 or less and 20 with 9 or more."
+        == "Words cannot be compared: that needs comments in English of at least 30 customers on each side of nps. "
+        "There are 3 by 3 customers with 6 or less and 20 by 20 customers with 9 or more."
     )
     with pytest.raises(
         cj.CjlibError,
@@ -136,10 +136,34 @@ def test_too_few_on_a_side_is_the_answer_and_an_unknown_outcome_is_refused():
         cj.drivers(answers(["a"] * 3, ["b"] * 3), outcome="npss")
 
 
+def test_words_of_fewer_than_30_customers_are_not_compared_however_much_these_write():
+    many = answers(
+        [f"{COMMON} broken"] * 60,
+        [f"{COMMON} quickly"] * 60,
+        customer_id=[f"b{row % 12}" for row in range(60)] + [f"g{row}" for row in range(60)],
+    )
+    result = cj.drivers(many)
+    assert not result.answered
+    assert result.headline.endswith(
+        "There are 60 by 12 customers with 6 or less and 60 by 60 customers with 9 or more."
+    )
+
+
+def test_where_customers_wrote_several_comments_the_headline_says_of_how_many_they_are():
+    many = answers(
+        [f"{COMMON} broken"] * 80,
+        [f"{COMMON} quickly"] * 60,
+        customer_id=[f"b{row % 40}" for row in range(80)] + [f"g{row}" for row in range(60)],
+    )
+    result = cj.drivers(many)
+    assert "n = 80 unhappy and 60 happy comments by nps, of 40 and 60 customers)" in result.headline
+    assert [finding.customers for finding in result.findings] == [40]
+
+
 def test_comments_in_another_language_are_the_reason_that_is_told():
     german = "Das Paket ist immer noch nicht angekommen und niemand antwortet mir"
     assert cj.drivers(answers([german] * 20, [german] * 20)).headline.endswith(
-        "There are 0 with 6 or less and 0 with 9 or more; 40 more are not in English."
+        "There are 0 by 0 customers with 6 or less and 0 by 0 customers with 9 or more; 40 comments more in other languages."
     )
 
 

@@ -9,6 +9,7 @@ from conftest import MONDAY, toy_events
 from scipy.special import ndtr
 
 import cjlib as cj
+from cjlib.analyses.feedback.scores import Scores
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import known_at_once
 from cjlib.shared.risk_comparison import Strata, compare_within_strata
@@ -122,6 +123,28 @@ def test_too_few_answers_or_customers_move_nothing():
     assert moved(few) == []
 
 
+def test_both_sides_of_a_move_inside_a_part_are_of_enough_customers():
+    """From the sixth to the tenth month the answers are those of ten customers, forty a month: no move ends with them."""
+    rows = series([0] * 5 + [4] * 5 + [2] * 5, 40, seed=3)
+    assert moved(rows) == [5, 10]
+    theirs = rows["period"].between("2023-06-01", "2023-10-01")
+    few = rows.assign(customer=rows["customer"].mask(theirs, 10_000 + rows["customer"] % 10))
+    assert 10 not in moved(few)
+    shift = level_shifts("levels", few, least=30).table.iloc[0]
+    assert shift[["n_before", "customers_before"]].tolist() == [200, 200]
+    assert shift["n_after"] > shift["customers_after"]
+
+
+def test_the_interval_of_a_move_knows_how_the_level_wanders():
+    rng, held = np.random.default_rng(5), []
+    for seed in range(20):
+        levels = np.repeat([0.0, 2.0], 8) + rng.normal(0, 0.4, 16)
+        found = level_shifts("levels", series(levels.tolist(), 60, seed=seed), least=30).table
+        held += [(one.difference_low < 2 < one.difference_high) for one in found.itertuples()]
+    assert len(held) >= 15
+    assert np.mean(held) > 0.85
+
+
 def test_too_few_periods_cannot_tell_a_move_from_wandering():
     assert level_shifts("levels", series([0, 5], 40, seed=3), least=30).tests == 0
 
@@ -144,6 +167,32 @@ def sides() -> cj.Feedback:
         rows += [(stage, score, None, True)] * 40 + [(stage, None, text, False)] * 40
     frame = pd.DataFrame(rows, columns=["stage", "nps", "text", "solicited"])
     return cj.read_feedback(frame.assign(timestamp=DAY))
+
+
+def _asked_and_written(buy: float, use: float, seed: int = 0) -> Scores:
+    """Of Buy this share is happy by score and of Use the rest; by texts this share of Use and the rest of Buy."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for stage, happy, pleased in (("Buy", buy, 1 - use), ("Use", 1 - buy, use)):
+        rows += [(stage, 10 if rng.random() < happy else 0, None, True) for _ in range(60)]
+        rows += [(stage, None, GOOD if rng.random() < pleased else BAD, False) for _ in range(60)]
+    frame = pd.DataFrame(rows, columns=["stage", "nps", "text", "solicited"])
+    return cj.nps(cj.read_feedback(frame.assign(timestamp=DAY)), by="stage")
+
+
+def test_two_segments_are_said_to_stand_in_opposite_order_only_where_intervals_lie_apart():
+    apart, alike = _asked_and_written(0.8, 0.8), _asked_and_written(0.5, 0.5)
+    assert set(apart.compare["opposite"]) == {"Buy", "Use"}
+    assert (
+        cj.plot(apart, "compare")
+        .layout.meta["caption"]
+        .startswith("Solicited scores and unsolicited texts put Buy and Use in opposite order")
+    )
+    assert alike.compare["opposite"].isna().all()
+    assert (
+        cj.plot(alike, "compare").layout.meta["caption"]
+        == "No two of 2 segments stand in one order by solicited scores and in the other by unsolicited texts, with intervals apart."
+    )
 
 
 def test_solicited_and_unsolicited_stand_side_by_side_and_their_ranks_disagree():

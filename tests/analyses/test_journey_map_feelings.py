@@ -97,9 +97,9 @@ def test_what_is_certain_but_small_is_no_pattern():
     assert names([0, -0.1, 0], n=20_000) == []
 
 
-def test_a_stage_takes_part_with_thirty_answers_of_twenty_customers():
+def test_a_stage_takes_part_with_answers_of_thirty_customers():
     enough = by_stage(answers([0, 0], n=30), 2)
-    few, crowd = by_stage(answers([0, 0], n=29), 2), by_stage(answers([0, 0], n=40, people=19), 2)
+    few, crowd = by_stage(answers([0, 0], n=29), 2), by_stage(answers([0, 0], n=90, people=29), 2)
     assert (taking_part(enough), taking_part(few), taking_part(crowd)) == ([0, 1], [], [])
 
 

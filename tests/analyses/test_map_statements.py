@@ -278,8 +278,65 @@ def test_of_twenty_customers_nobody_says_that_no_stage_is_a_pain_point():
         "Whether a stage is a pain point cannot be told: no two stages can be compared with 30 customers"
     )
     assert held.compare(held).headline == (
-        "Nothing can be compared: no cell has 30 or more on both sides."
+        "Nothing can be compared: no cell has 30 customers or more on both sides."
     )
+
+
+def _bad_year(people: int) -> cj.JourneyMap:
+    """Two hundred answers at each stage, at Sign nearly all bad, of so many customers there."""
+    who = np.arange(200)
+    log = log_of((who, "visit", who * 0), (who, "sign", who * 0 + 1), (who, "use", who * 0 + 2))
+    answers = pd.concat(
+        pd.DataFrame(
+            {
+                "customer_id": (who % most).astype(str),
+                "stage": stage,
+                "timestamp": START + pd.Timedelta(days=2) + pd.to_timedelta(who, unit="min"),
+                "csat": np.where(who % 10 == 0, 6 - score, score),
+            }
+        )
+        for stage, score, most in (("Visit", 5, 200), ("Sign", 1, people), ("Use", 5, 200))
+    )
+    journey = journey_of("Visit", "Sign", "Use", map={"silent_after": "20D"})
+    return cj.journey_map(journey, log, cj.read_feedback(answers))
+
+
+def test_what_few_customers_say_many_times_is_no_pain_and_no_change():
+    few, many = _bad_year(29), _bad_year(200)
+
+    def unhappy(held: cj.JourneyMap) -> bool:
+        pains = held.pain_points[held.pain_points["level"] == "stage"].set_index("stage")
+        return bool(pains.loc["Sign", "significant"])
+
+    assert (unhappy(many), unhappy(few)) == (True, False)
+    assert "low point" in many.headline
+    assert "low point" not in few.headline
+    cells = few.compare(many).table.set_index(["stage", "measure"])
+    assert cells.loc[("Sign", "csat"), "words"] == "too few"
+
+
+def test_a_map_of_scores_on_another_scale_judges_and_draws_them_on_it():
+    who = np.arange(120)
+    log = log_of((who, "visit", who * 0), (who, "sign", who * 0 + 1), (who, "use", who * 0 + 2))
+    answers = pd.concat(
+        pd.DataFrame(
+            {
+                "customer_id": who.astype(str),
+                "stage": stage,
+                "timestamp": START + pd.Timedelta(days=2) + pd.to_timedelta(who, unit="min"),
+                "csat": np.where(who % 10 == 0, 110 - score, score),
+            }
+        )
+        for stage, score in (("Visit", 90), ("Sign", 20), ("Use", 90))
+    )
+    feedback = cj.read_feedback(answers, columns={"csat": ("csat", "0 to 100")})
+    journey = journey_of("Visit", "Sign", "Use", map={"silent_after": "20D"})
+    held = cj.journey_map(journey, log, feedback)
+    assert held.table["csat"].tolist() == pytest.approx([0.9, 0.1, 0.9])
+    assert held.pain_points.set_index("stage").loc["Sign", "unhappy"].max() == pytest.approx(0.9)
+    assert "mean CSAT (0 to 100) changes by −" in held.patterns.set_index("pattern").loc["trough", "text"]  # fmt: skip
+    assert "CSAT, mean of 0 to 100" in cj.plot(held, "sentiment").layout.meta["caption"]
+    assert "CSAT, mean of 0 to 100" in cj.render_map(held).html
 
 
 def test_who_entered_before_the_log_was_cut_did_not_skip_the_stage():

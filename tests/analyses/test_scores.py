@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.analyses.feedback.answer_ends import ends_of
 from cjlib.analyses.feedback.score_tables import nps_interval
+from cjlib.analyses.feedback.score_texts import ratings_as_labels
 from cjlib.shared.stats import mean_interval
 
 
@@ -55,11 +57,39 @@ def test_another_scale_is_said_not_inferred():
     feedback = cj.read_feedback(frame, columns={"csat": ("q7", "1 to 10")})
     row = cj.csat(feedback, top=9).table.iloc[0]
     assert [row["satisfied"], row["neutral"], row["dissatisfied"]] == [2, 2, 1]
-    with pytest.raises(
-        cj.CjlibError,
-        match=r"^top: csat was asked from 1 to 10; say from which answer on it counts as satisfied, such as top=9\.$",
-    ):
-        cj.csat(feedback)
+    assert "; satisfied: 9 or more on 1 to 10)" in cj.csat(feedback, top=9).headline
+
+
+@pytest.mark.parametrize(
+    ("score", "scale", "bad_to", "good_from"),
+    [
+        ("csat", (1, 5), 2, 4), ("csat", (1, 10), 3, 8), ("csat", (1, 7), 2, 6), ("csat", (0, 100), 25, 75), ("rating", (-1, 1), -1, 1),
+        ("csat", (1, 3), 1, 3), ("csat", (0, 1), 0, 1), ("ces", (1, 7), 3, 5), ("ces", (1, 5), 2, 4), ("nps", (0, 10), 6, 9),
+    ],
+)  # fmt: skip
+def test_on_another_scale_the_same_part_of_it_is_good_or_bad(score, scale, bad_to, good_from):
+    assert ends_of(score, {score: scale}) == (bad_to, good_from)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 10), (0, 100), (-1, 1)])
+def test_a_score_on_another_scale_is_read_alike_by_every_analysis(low, high):
+    rows = pd.DataFrame(
+        {
+            "q7": [low, high, high, low] * 20,
+            "text": [f"The parcel was {word} number {row}" for row in range(20) for word in ("late", "fine", "quick", "broken")],
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC") + pd.to_timedelta(range(80), unit="h"),
+        }
+    )  # fmt: skip
+    feedback = cj.read_feedback(rows, columns={"csat": ("q7", f"{low} to {high}")})
+    result = cj.score(feedback)
+    assert result.table[["satisfied", "dissatisfied"]].iloc[0].tolist() == [40, 40]
+    assert f" on {low} to {high})" in result.headline
+    told = ratings_as_labels(feedback.frame, feedback.scales)
+    assert told.tolist() == np.where(feedback.frame["csat"] == high, 2, 0).tolist()
+    words = cj.drivers(feedback)
+    assert words.definition["base"].startswith("40 unhappy and 40 happy comments")
+    assert f"happy {ends_of('csat', feedback.scales)[1]} or more" in words.definition["outcome"]
+    assert result.crossed["of"].tolist() == [40, 40]
 
 
 def test_easy_is_5_to_7_with_the_mean_beside_it():

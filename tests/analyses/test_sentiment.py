@@ -471,6 +471,43 @@ def test_shares_of_few_labels_cover_the_truth():
     assert np.mean(inside) >= 0.9
 
 
+def test_shares_of_customers_who_write_often_cover_the_truth():
+    rng = np.random.default_rng(1)
+    inside, without = [], []
+    for _ in range(80):
+        mood = rng.beta(0.4, 0.8, 60)
+        who = np.repeat(np.arange(60), 12)
+        truth = (rng.random(720) < mood[who]).astype(float)
+        f = np.clip(0.2 + 0.5 * truth + rng.normal(0, 0.2, 720), 0, 1)
+        labelled = np.zeros(720, dtype=bool)
+        labelled[rng.choice(720, 240, replace=False)] = True
+        values = f[labelled], truth[labelled], f[~labelled]
+        shares = ppi_mean(*values, who[labelled], who[~labelled]), ppi_mean(*values)
+        for held, share in zip((inside, without), shares, strict=True):
+            held.append(share.low <= mood.mean() <= share.high)
+    # The customers are drawn anew each time: what holds is the share in the business they come from.
+    assert np.mean(inside) >= 0.9
+    assert np.mean(inside) > np.mean(without)
+
+
+def test_labels_of_fewer_than_thirty_customers_are_compared_with_no_other_period():
+    texts = ["It was terrible and I hate it", "It was great and I love it"] * 80
+    frame = pd.DataFrame(
+        {
+            "feedback_id": [f"{row:03d}" for row in range(160)],
+            "customer_id": [f"c{row}" for row in range(160)],
+            "timestamp": pd.to_datetime(["2025-01-10", "2025-02-10"] * 80).sort_values(),
+            "text": [f"{text} number {row}" for row, text in enumerate(texts)],
+        }
+    )
+    feedback = cj.read_feedback(frame)
+    labels = ["negative", "positive"] * 80
+    audit = pd.DataFrame({"feedback_id": frame["feedback_id"], "label": labels})
+    for kept, measure in ((160, "share_negative"), (100, "mean_score")):
+        changed = cj.sentiment(feedback, period="month", audit=audit[:kept]).changes
+        assert changed["measure"].tolist() == [measure]
+
+
 def test_agreement_stands_beside_always_saying_the_same():
     texts = [*PRAISE * 16, *COMPLAINTS[:1] * 20]
     ratings = [5.0] * 80 + [1.0] * 20

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 import cjlib as cj
 from cjlib import CjlibError, DataError
 from cjlib.analyses.metric_change import changes
+from cjlib.analyses.survival.count import _back_there
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier, log_rank
+from cjlib.analyses.survival.summary import after_the_end
+from cjlib.sources.log.conditions import as_step
 
 CAREFUL = settings(
     deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -683,3 +686,55 @@ def test_a_silence_that_most_customers_break_is_said_to_be_their_rhythm():
     short = cj.survival(log, inactive="45D")
     assert re.search(r"But (\d+) of \1 silences of 45 days were broken", short.headline)
     assert "silences of" not in cj.survival(log, inactive="90D").headline
+
+
+# ---- who was back ---------------------------------------------------------------------------------------------------------
+
+
+def _came_back(back: str, until: str = "2024-02-10") -> cj.EventLog:
+    gone = " | ".join(
+        f"g{k}: view@0D cancel@{k % 9 + 1}D{back if k < 12 else ''}" for k in range(30)
+    )
+    return cj.read_events(toy_events(f"{gone} | {' | '.join(f's{k}: view@0D' for k in range(10))}"), observed_until=until)  # fmt: skip
+
+
+def test_who_has_other_events_after_the_churn_event_is_counted_beside_those_who_churned():
+    back = cj.survival(_came_back(" cancel@20D login@15D view@16D"), churn_event="cancel")
+    assert (
+        "30 churned while observed, 12 of whom had other events more than a day later (most often 'login');"
+        in back.headline
+    )
+    assert (
+        back.definition["after the end"]
+        == "30 churned, 12 of whom had other events more than a day later (most often 'login'); a life is counted to its first end"
+    )
+
+
+@pytest.mark.parametrize("after", ["", " cancel@20D"])
+def test_a_second_end_is_no_return(after):
+    gone = cj.survival(_came_back(after), churn_event="cancel")
+    assert "30 churned while observed; the others" in gone.headline
+    assert gone.definition["after the end"].startswith("30 churned, none of whom was seen again")
+
+
+def test_a_farewell_within_the_day_is_part_of_the_end():
+    text = " | ".join(f"g{k}: view@0D cancel@48h survey@{71 + k % 2}h" for k in range(30))
+    log = cj.read_events(toy_events(text), observed_until="2024-02-10")
+    assert "15 of whom had other events" in cj.survival(log, churn_event="cancel").headline
+
+
+def test_any_event_after_the_silence_is_a_return():
+    text = " | ".join(f"g{k}: view@0D{' view@3D' if k < 9 else ''}" for k in range(30))
+    log = cj.read_events(toy_events(text), observed_until="2024-02-10")
+    headline = cj.survival(log, inactive="3D").headline
+    assert "30 churned while observed, 9 of whom had events again later;" in headline
+
+
+@pytest.mark.parametrize("ends", [{"churn_event": "cancel"}, {"inactive": "3D"}])
+@pytest.mark.parametrize("after", ["", " login@15D view@16D", " cancel@20D"])
+def test_who_was_back_is_counted_alike_where_the_events_lie(ends, after):
+    log = _came_back(after)
+    churn = as_step(ends["churn_event"], "churn_event") if "churn_event" in ends else None
+    here = cj.survival(log, **ends)
+    away = after_the_end(int(here.summary["churned"].iloc[0]), _back_there(log, here.sql, churn))
+    assert away["after the end"] == here.definition["after the end"]

@@ -66,10 +66,26 @@ def test_the_base_is_the_comments_that_say_something_in_english(themes):
 
 
 def test_the_headline_names_the_commonest_theme_and_the_coverage(themes):
+    many = cj.themes(feedback(TEXTS * 8), taxonomy=WORDS, quotes=False)
+    assert (
+        many.headline
+        == "Most written about is “price”, in 60% of 40 comments (95% CI 44.6–73.7%); the taxonomy covers 80%."
+    )
     assert (
         themes.headline
-        == "Most written about is “price”, in 60% of 5 comments (95% CI 23.1–88.2%); the taxonomy covers 80%."
+        == "5 comments: fewer than 30 customers wrote, too few to say what is written about most."
     )
+
+
+def test_of_a_few_who_write_much_nothing_is_written_about_most():
+    loud = cj.themes(
+        feedback(TEXTS * 40, customer_id=[f"c{row % 9}" for row in range(len(TEXTS) * 40)]),
+        taxonomy=WORDS,
+        quotes=False,
+    )
+    assert loud.headline.startswith("200 comments of 9 customers: fewer than 30 customers wrote")
+    assert loud.table["small_n"].all()
+    assert set(loud.by_stage["customers"]) == {9}
 
 
 def test_nps_of_a_theme_is_that_of_its_comments(themes):
@@ -258,7 +274,9 @@ def test_headline_and_figure_name_the_same_theme_as_the_unhappiest():
 
 
 def test_a_theme_that_others_equal_is_not_the_most_written_about_alone():
-    found = cj.themes(feedback(["the price is too high", "delivery took a week"]), quotes=False)
+    found = cj.themes(
+        feedback(["the price is too high", "delivery took a week"] * 15), quotes=False
+    )
     own = found.table[found.table["kind"] == "taxonomy"]
     assert (own["n"] == own["n"].max()).sum() > 1
     assert " (others as much), in " in found.headline

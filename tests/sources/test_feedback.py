@@ -139,6 +139,11 @@ def test_the_same_customer_time_text_and_scores_are_one_answer():
     ]
 
 
+def test_the_same_score_of_two_stages_at_one_time_is_two_answers():
+    feedback = read(customer_id=["ana", "ana"], text=[None, None], nps=[9, 9], stage=["Buy", "Use"])
+    assert (len(feedback), len(feedback.quarantine)) == (2, 0)
+
+
 def test_an_id_that_repeats_is_held_back_and_which_row_stays_does_not_depend_on_order():
     frame = table(feedback_id=["7", "7", "8"], text=["b", "a", "c"])
     kept = [

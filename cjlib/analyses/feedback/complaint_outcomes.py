@@ -138,7 +138,7 @@ def after_feedback(
 def _first_answers(feedback: Feedback, log: EventLog, by: str | None) -> pd.DataFrame:
     """The first answer of each customer in each segment: `segment`, `c`, `t`, and whether it complains; of two at one instant the complaint."""
     frame = feedback.frame
-    ends = ratings_as_labels(frame)
+    ends = ratings_as_labels(frame, feedback.scales)
     negative = (scored_feedback(feedback).table["label"] == "negative").to_numpy()
     says_so = (ends >= 0) | frame["text"].notna().to_numpy()
     customer, times, known = moments_in(log, frame)
@@ -266,7 +266,7 @@ def _definition(
     outcome: Event, length: int, by: str | None, people: int, min_n: int
 ) -> dict[str, str]:
     return {
-        "complained": "the first answer there is a bad score (nps 0–6, csat or rating 1–2) or, without a score, a text labelled negative",
+        "complained": "the first answer there is a bad score (nps 0–6, csat or rating 1–2, or the same part of another scale) or, without a score, a text labelled negative",
         "others": "customers whose first answer there is no complaint",
         "outcome": f"{outcome}, strictly after the answer and at most {timespan(length)} later",
         "compared": "within the calendar month of the answer (Mantel–Haenszel; score test and its interval, corrected for skewness)",

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from cjlib.analyses.feedback.answer_ends import USUAL, Ends, ends_of
 from cjlib.analyses.feedback.text_features import languages, says_something, term_presence
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
@@ -20,10 +21,9 @@ from cjlib.show.numbers import count_of, percent
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
-CUTS: dict[str, tuple[int, int]] = {"nps": (6, 9), "rating": (3, 5), "csat": (2, 4), "ces": (3, 5)}
-"""Outcome → highest unhappy and lowest happy answer; what lies between is left out."""
+CUTS = {**USUAL, "rating": (3, 5)}
+"""Outcome → highest unhappy and lowest happy answer, on its usual scale; what lies between is left out."""
 LEAST_TEXTS = 5
-LEAST_ON_A_SIDE = 10
 PRIOR_TOKENS = 500
 FALSE_DISCOVERY = 0.05
 QUOTE_LENGTH = (20, 300)
@@ -42,8 +42,8 @@ def drivers(
     """Words and pairs of words that separate detractors from promoters.
 
     A comment counts once per term, however often the term stands in it. Compared are comments with
-    an unhappy answer (nps 0–6, rating 1–3, csat 1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7);
-    the middle is left out. For each content term in at least `least_texts` comments: the difference
+    an unhappy answer (nps 0–6, rating 1–3, csat 1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7),
+    or in the same parts of another scale; the middle is left out. For each content term in at least `least_texts` comments: the difference
     of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens) and its z, by
     which the terms are ordered. The test compares the shares of comments with the term: pooled z or
     Fisher's exact where each comment is of another customer, else a score test with the variance by
@@ -69,7 +69,7 @@ def drivers(
         `share_of_detractors`, `share_of_promoters`, `difference` of the shares with
         `difference_low` and `difference_high`, `log_odds` (above 0 = detractors), `z`, `p_value`,
         `q_value`, `quote` (personal data removed); by |z|, strongest first. Not answered where
-        fewer than ten English comments stand on a side.
+        the English comments on a side are of fewer than 30 customers.
 
     Raises
     ------
@@ -86,16 +86,17 @@ def drivers(
     if outcome not in CUTS:
         raise not_one_of("outcome", outcome, CUTS)
     rows, foreign = _sides(feedback, outcome)
-    unhappy = (rows[outcome] <= CUTS[outcome][0]).to_numpy()
-    if min(unhappy.sum(), (~unhappy).sum()) < LEAST_ON_A_SIDE:
-        return Drivers.unanswered(_reason(unhappy, foreign, outcome))
+    ends = ends_of(outcome, feedback.scales, CUTS)
+    unhappy = (rows[outcome] <= ends[0]).to_numpy()
     texts, customer = rows["text"].tolist(), customer_codes(rows["customer_id"])
+    sides = Sides.of(outcome, ends, unhappy, customer)
+    if min(sides.unhappy_customers, sides.happy_customers) < MIN_N:
+        return Drivers.unanswered(_reason(sides, foreign))
     presence, terms = term_presence(texts, least_texts)
     tested, terms_family = _compared(presence, terms, unhappy, customer)
     found = tested[tested["q_value"] < FALSE_DISCOVERY].reset_index(drop=True)
     said = _quotes(found, texts, unhappy, presence, terms) if quotes else None
     table = found.assign(quote=pd.Series(said, index=found.index, dtype="str"))
-    sides = Sides(outcome, int(unhappy.sum()), int((~unhappy).sum()), np.unique(customer).size)
     return Drivers(
         table=table,
         headline=_headline(table[table["q_value"] < CLAIM], len(tested), sides),
@@ -118,15 +119,37 @@ class Sides:
     """How many comments stand on each side of an outcome, of how many customers."""
 
     outcome: str
+    ends: Ends
     unhappy: int
     happy: int
+    unhappy_customers: int
+    happy_customers: int
     customers: int
+
+    @staticmethod
+    def of(
+        outcome: str, ends: Ends, unhappy: NDArray[np.bool_], customer: NDArray[np.int64]
+    ) -> Sides:
+        """The sides of these comments."""
+        mine, theirs = (np.unique(customer[rows]).size for rows in (unhappy, ~unhappy))
+        n = int(np.count_nonzero(unhappy))
+        return Sides(outcome, ends, n, unhappy.size - n, mine, theirs, np.unique(customer).size)
+
+    @property
+    def base(self) -> str:
+        """Both numbers of comments, and of customers where some wrote several."""
+        several = (
+            ""
+            if self.customers == self.unhappy + self.happy
+            else f", of {self.unhappy_customers:,} and {self.happy_customers:,} customers"
+        )
+        return f"n = {self.unhappy:,} unhappy and {self.happy:,} happy comments by {self.outcome}{several}"
 
 
 def _sides(feedback: Feedback, outcome: str) -> tuple[pd.DataFrame, int]:
     """The comments in English on both sides, and how many others were not in English."""
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
-    bad_to, good_from = CUTS[outcome]
+    bad_to, good_from = ends_of(outcome, feedback.scales, CUTS)
     rows = frame[
         frame["text"].notna() & ((frame[outcome] <= bad_to) | (frame[outcome] >= good_from))
     ]
@@ -137,12 +160,13 @@ def _sides(feedback: Feedback, outcome: str) -> tuple[pd.DataFrame, int]:
     return rows[english], int((~english).sum())
 
 
-def _reason(unhappy: NDArray[np.bool_], foreign: int, outcome: str) -> str:
-    bad_to, good_from = CUTS[outcome]
-    other = f"; {foreign:,} more are not in English" if foreign else ""
+def _reason(sides: Sides, foreign: int) -> str:
+    bad_to, good_from = sides.ends
+    other = f"; {count_of(foreign, 'comment')} more in other languages" if foreign else ""
     return (
-        f"Words cannot be compared: that needs at least {LEAST_ON_A_SIDE} comments in English on each side of {outcome}. "
-        f"There are {int(unhappy.sum())} with {bad_to} or less and {int((~unhappy).sum())} with {good_from} or more{other}."
+        f"Words cannot be compared: that needs comments in English of at least {MIN_N} customers on each side of {sides.outcome}. "
+        f"There are {sides.unhappy:,} by {count_of(sides.unhappy_customers, 'customer')} with {bad_to} or less "
+        f"and {sides.happy:,} by {count_of(sides.happy_customers, 'customer')} with {good_from} or more{other}."
     )
 
 
@@ -166,7 +190,7 @@ def _compared(
     z = log_odds / np.sqrt(1 / mine + 1 / theirs)
     who = np.arange(unhappy.size) if customer is None else customer
     compared = compare_presence(
-        "words by answer", presence, unhappy, who, follow_up=known_at_once("the answer"), min_n=1
+        "words by answer", presence, unhappy, who, follow_up=known_at_once("the answer")
     )
     tested = pd.DataFrame(
         {
@@ -194,8 +218,6 @@ def _compared(
 def _findings(table: pd.DataFrame, terms: Family, sides: Sides) -> list[Finding]:
     """The strongest word of unhappy answers."""
     first = table[(table["q_value"] < CLAIM) & (table["side"] == "detractor")].head(1)
-    if min(sides.unhappy, sides.happy) < MIN_N:
-        return []
     return [
         Finding(
             topic=f"words of unhappy answers by {sides.outcome}",
@@ -209,7 +231,7 @@ def _findings(table: pd.DataFrame, terms: Family, sides: Sides) -> list[Finding]
             high=row["difference_high"],
             n=sides.unhappy + sides.happy,
             unit="share",
-            customers=row["n_detractor"],
+            customers=sides.unhappy_customers,
             figure="drivers",
         )
         for row in first.to_dict("records")
@@ -238,7 +260,7 @@ def _quotes(
 
 
 def _headline(claimed: pd.DataFrame, tested: int, sides: Sides) -> str:
-    base = f"n = {sides.unhappy:,} unhappy and {sides.happy:,} happy comments by {sides.outcome}"
+    base = sides.base
     if claimed.empty:
         return f"No word goes significantly more with unhappy or with happy answers: {count_of(tested, 'term')} compared, {base}."
     parts = [
@@ -253,7 +275,7 @@ def _headline(claimed: pd.DataFrame, tested: int, sides: Sides) -> str:
 def _definition(
     sides: Sides, foreign: int, terms: Family, tested: int, least: int
 ) -> dict[str, str]:
-    bad_to, good_from = CUTS[sides.outcome]
+    bad_to, good_from = sides.ends
     return {
         "outcome": f"{sides.outcome}: unhappy {bad_to} or less, happy {good_from} or more, what lies between left out",
         "base": f"{sides.unhappy:,} unhappy and {sides.happy:,} happy comments in English, of {count_of(sides.customers, 'customer')}; presence per comment; "

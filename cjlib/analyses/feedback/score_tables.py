@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from cjlib.analyses.feedback.answer_ends import USUAL, ends_of
 from cjlib.analyses.feedback.quotes import QUOTES, representative, text_vectors
 from cjlib.analyses.feedback.score_texts import ratings_as_labels, scored_feedback
 from cjlib.errors import CjlibError, DataError, listed, shown
@@ -23,7 +25,7 @@ from cjlib.sources.feedback.table import SCORES, Feedback
 
 CROSSED = (("good_score_negative_text", 2, "negative"), ("bad_score_positive_text", 0, "positive"))
 BESIDE = ["segment", "n", "value", "low", "high", "n_text", "mean_score_of_text", "text_low", "text_high", "method", "rank_by_score",
-          "rank_by_text", "rank_difference"]  # fmt: skip
+          "rank_by_text", "rank_difference", "opposite"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Scale:
     bad_to: int
     names: tuple[str, str, str]
     bounds: tuple[int, int]
+
+    @property
+    def own(self) -> str:
+        """What counts as good, where that is not the usual part of the usual scale; else nothing."""
+        low, high = self.bounds
+        if self.bounds == SCORES[self.score] and self.good_from == USUAL[self.score][1]:
+            return ""
+        return f"{self.names[0]}: {self.good_from} or more on {low} to {high}"
 
     @property
     def prior(self) -> Prior:
@@ -61,18 +71,16 @@ CES = Scale("ces", 5, 3, ("easy", "neutral", "hard"), SCORES["ces"])
 
 
 def on_its_scale(default: Scale, bounds: tuple[int, int], top: int | None) -> Scale:
-    """The score as it was asked: on these bounds, answers from `top` on counting as good."""
+    """The score as it was asked: on these bounds, answers from `top` on counting as good; None: those of the same part of the scale as usual."""
     low, high = bounds
-    if top is None and tuple(bounds) != default.bounds:
-        raise CjlibError(
-            f"top: {default.score} was asked from {low} to {high}; say from which answer on it counts as {default.names[0]}, such as top={high - 1}."
-        )
-    from_ = default.good_from if top is None else top
-    if not low < from_ <= high:
+    if top is None:
+        bad_to, good_from = ends_of(default.score, {default.score: bounds})
+        return replace(default, good_from=good_from, bad_to=bad_to, bounds=(low, high))
+    if not low < top <= high:
         raise CjlibError(
             f"top: must lie on the scale {low}–{high}, above its lower end. Got {shown(top)}."
         )
-    return replace(default, good_from=from_, bad_to=low + high - from_, bounds=(low, high))
+    return replace(default, good_from=top, bad_to=low + high - top, bounds=(low, high))
 
 
 def by_group(
@@ -282,7 +290,8 @@ def distribution_of(counted: pd.DataFrame, scale: Scale) -> pd.DataFrame:
 def beside(table: pd.DataFrame, feedback: Feedback, by: str | None, min_n: int) -> pd.DataFrame:
     """Per segment the score of the solicited answers beside the mean text score of the unsolicited ones, with both ranks (1 = worst).
 
-    Ranks are among segments with at least `min_n` on both sides; no rows where there are not both solicited scores and unsolicited texts.
+    Ranks are among segments with at least `min_n` customers on both sides; no rows where there are not both solicited scores and unsolicited texts. `opposite` is the segment
+    that stands on the other side of this one by scores than by texts, the intervals of both lying apart; ranks alone differ by chance.
     """
     texts = scored_feedback(feedback).table
     unsolicited = feedback.frame["solicited"].eq(False).fillna(False).to_numpy(dtype=bool)
@@ -298,18 +307,37 @@ def beside(table: pd.DataFrame, feedback: Feedback, by: str | None, min_n: int) 
     means = pd.DataFrame(
         [_text_row(str(segment), rows) for segment, rows in written.groupby("segment")]
     )
-    both = table[["segment", "n", "value", "low", "high"]].merge(means, on="segment", how="outer")
+    asked = table[["segment", "n", "value", "low", "high", "customers"]]
+    both = asked.merge(means, on="segment", how="outer")
     method = pd.Series("model_index", index=both.index, dtype="str")
     both = both.assign(
         n=both["n"].fillna(0).astype("int64"),
         n_text=both["n_text"].fillna(0).astype("int64"),
         method=method.where(both["n_text"].notna(), None),
     )
-    enough = (both["n"] >= min_n) & (both["n_text"] >= min_n)
+    enough = (both["customers"] >= min_n) & (both["text_customers"] >= min_n)
     both["rank_by_score"] = both["value"].where(enough).rank(method="min")
     both["rank_by_text"] = both["mean_score_of_text"].where(enough).rank(method="min")
     both["rank_difference"] = both["rank_by_text"] - both["rank_by_score"]
+    both["opposite"] = _in_opposite_order(both, enough.to_numpy(dtype=bool))
     return both.sort_values(["n", "segment"], ascending=[False, True], ignore_index=True)[BESIDE]
+
+
+def _in_opposite_order(both: pd.DataFrame, enough: NDArray[np.bool_]) -> pd.Series:
+    """For each segment the one whose score lies farthest on the other side of its own than their texts do, where there is one; intervals lie apart by both."""
+    low, high, text_low, text_high, value = (
+        both[name].to_numpy(dtype=float)
+        for name in ("low", "high", "text_low", "text_high", "value")
+    )
+    above = (low[:, None] > high) & (text_high[:, None] < text_low)
+    against = (above | above.T) & enough[:, None] & enough
+    apart = np.where(against, np.abs(value[:, None] - value), -1.0)
+    names = both["segment"].tolist()
+    return pd.Series(
+        [names[int(row.argmax())] if row.max(initial=-1.0) >= 0 else None for row in apart],
+        index=both.index,
+        dtype="str",
+    )
 
 
 def _text_row(segment: str, rows: pd.DataFrame) -> dict[str, object]:
@@ -323,6 +351,7 @@ def _text_row(segment: str, rows: pd.DataFrame) -> dict[str, object]:
         "mean_score_of_text": answers.mean,
         "text_low": low,
         "text_high": high,
+        "text_customers": answers.customers,
     }
 
 
@@ -332,7 +361,7 @@ def crossed(feedback: Feedback) -> pd.DataFrame:
     `cell`, `n`, `of` (scored texts with that end of the score), `share`, `low`, `high` (by customers), `quote_1` … `quote_3` (scrubbed).
     """
     texts = scored_feedback(feedback).table
-    ends = ratings_as_labels(feedback.frame)
+    ends = ratings_as_labels(feedback.frame, feedback.scales)
     written = (texts["status"] == "scored").to_numpy()
     rows = feedback.frame.assign(label=texts["label"])[written].reset_index(drop=True)
     ends = ends[written]

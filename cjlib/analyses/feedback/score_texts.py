@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.feedback.answer_ends import ends_of
 from cjlib.analyses.feedback.scorer import (
     CHUNK,
     LABELS,
@@ -37,13 +38,15 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import about, count_of
-from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.feedback.table import SCORES, Feedback
 from cjlib.sources.ingest.cache import shared_in_run
 
+Scales: TypeAlias = "Mapping[str, tuple[int, int]]"
 Model: TypeAlias = "str | Path | Callable[[list[str]], Any]"
 Progress: TypeAlias = "Callable[[int, int], None]"
 """Called with how far the work is and how far it goes: a step a text, two where ratings may adapt the scorer."""
-_CUTS = {"nps": (6, 9), "rating": (2, 4), "csat": (2, 4)}
+RATINGS = ("nps", "rating", "csat")
+"""The scores that label a text, the first that a row has."""
 TOPIC_SHIFT = 0.2
 """A scorer that was not fitted to ratings errs in one direction with what a segment writes about, and nothing in the texts says how far: in samples in which no
 stage is worse than another it set stages up to .14 apart. Smaller differences of its scores are no finding; where a scorer was fitted, ratings are compared instead.
@@ -58,20 +61,22 @@ class ScoredTexts:
     measured: Measured | None
 
 
-def ratings_as_labels(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """0, 1, 2 by the first rating a row has (nps 0–6 / 7–8 / 9–10; rating and csat 1–2 / 3 / 4–5); −1 without one."""
-    return _first_ratings(frame)[0]
+def ratings_as_labels(frame: pd.DataFrame, scales: Scales = SCORES) -> NDArray[np.int64]:
+    """0, 1, 2 by the first rating a row has (nps 0–6 / 7–8 / 9–10; rating and csat 1–2 / 3 / 4–5, or the same parts of another scale); −1 without one."""
+    return _first_ratings(frame, scales)[0]
 
 
 def kinds_of_ratings(frame: pd.DataFrame) -> NDArray[np.int64]:
     """Which question the label of each row stems from: 0 nps, 1 rating, 2 csat; −1 without one."""
-    return _first_ratings(frame)[1]
+    return _first_ratings(frame, SCORES)[1]
 
 
-def ratings_learnt(frame: pd.DataFrame, measured: Measured | None) -> Floats:
+def ratings_learnt(
+    frame: pd.DataFrame, measured: Measured | None, scales: Scales = SCORES
+) -> Floats:
     """The ratings, −1, 0 or 1, where the scorer was fitted to them; missing everywhere if it was not."""
     fitted = measured is not None and measured.adapted
-    labels = ratings_as_labels(frame)
+    labels = ratings_as_labels(frame, scales)
     return np.where(fitted & (labels >= 0), labels - 1.0, np.nan)
 
 
@@ -80,11 +85,14 @@ def within_kinds(rating: pd.Series, kind: pd.Series) -> pd.Series:
     return rating - rating.groupby(kind).transform("mean") + rating.mean()
 
 
-def _first_ratings(frame: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _first_ratings(
+    frame: pd.DataFrame, scales: Scales
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     labels = np.full(len(frame), -1, dtype=np.int64)
     kinds = labels.copy()
-    for kind, (name, (bad_to, good_from)) in enumerate(_CUTS.items()):
+    for kind, name in enumerate(RATINGS):
         if name in frame:
+            bad_to, good_from = ends_of(name, scales)
             score = frame[name].to_numpy(dtype=float)
             first = (labels < 0) & ~np.isnan(score)
             label = np.where(score <= bad_to, 0, np.where(score >= good_from, 2, 1))
@@ -101,7 +109,7 @@ def scored_feedback(
     if key not in feedback.kept:
         frame = feedback.frame
         ids, texts = frame["feedback_id"].tolist(), frame["text"].tolist()
-        labels = ratings_as_labels(frame)
+        labels = ratings_as_labels(frame, feedback.scales)
         if model == "default" and len(texts) <= CHUNK:
             content = tuple(text if isinstance(text, str) else None for text in texts)
             feedback.kept[key] = _of_content(tuple(ids), content, labels.tobytes(), seed)

@@ -43,6 +43,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.show.numbers import confidence, count_of, percent, points, points_interval, signed
+from cjlib.sources.feedback.doubtful_answers import changed_scale
 from cjlib.sources.feedback.table import SCORES, Feedback
 
 NAMES = {
@@ -103,7 +104,7 @@ class Scores(Result):
 
     @cached_property
     def compare(self) -> pd.DataFrame:
-        """`segment`, `n`, `value`, `low`, `high` (solicited), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (unsolicited), both ranks, 1 = worst.
+        """`segment`, `n`, `value`, `low`, `high` (solicited), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (unsolicited), both ranks, 1 = worst, `opposite`.
 
         Empty where the feedback does not say of both kinds that they are there: the same answers would stand on both sides.
         """
@@ -192,8 +193,9 @@ def csat(
 ) -> Scores:
     """Customer satisfaction: the share of answers at `top` or above (4–5 on 1–5), Wilson's interval; 0–1.
 
-    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`, and
-    then needs `top`; it is never taken from the largest answer seen. `score="rating"` counts star
+    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`; it is
+    never taken from the largest answer seen. Without `top` the same part of it counts as satisfied
+    (8–10 of 1–10), and headline and definition say so. `score="rating"` counts star
     ratings the same way. See `nps` for blanks and weights. `.table` has `satisfied`, `neutral`,
     `dissatisfied`: neutral lies between `top` and its mirror on the scale.
 
@@ -208,7 +210,8 @@ def csat(
         Segment → its share of the population: a number for every segment, 0 or more; divided by
         their sum.
     top
-        The lowest answer that counts as satisfied; None: 4, of 1–5, and an error on another scale.
+        The lowest answer that counts as satisfied; None: 4, of 1–5, or the same part of another
+        scale.
     scale
         The ends of the scale; None: as said when reading.
     score
@@ -233,7 +236,7 @@ def csat(
     CjlibError
         If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
         lacks a segment, is negative or comes together with `period`, `score` is neither of the two,
-        or `top` is missing on another scale than 1–5 or lies outside it.
+        or `top` lies outside the scale.
 
     References
     ----------
@@ -270,7 +273,8 @@ def ces(
 ) -> Scores:
     """Customer effort: the share of 5–7 on 1–7, where 7 is easy, Wilson's interval; the mean with its t interval beside it.
 
-    On another scale, said when reading, the share of answers at `top` or above. See `nps` for
+    On another scale, said when reading, the share of answers at `top` or above, or in the same part
+    of it. See `nps` for
     blanks and weights. `.table` has `easy` (5–7), `neutral` (4), `hard` (1–3).
 
     Parameters
@@ -284,7 +288,7 @@ def ces(
         Segment → its share of the population: a number for every segment, 0 or more; divided by
         their sum.
     top
-        The lowest answer that counts as easy; None: 5, of 1–7, and an error on another scale.
+        The lowest answer that counts as easy; None: 5, of 1–7, or the same part of another scale.
     period
         "day", "week", "month", "quarter" or "year" on the business's wall clock; None: the whole
         time.
@@ -304,8 +308,8 @@ def ces(
         If no row has this score, or a segment of `weights` has no answer.
     CjlibError
         If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
-        lacks a segment, is negative or comes together with `period`, or `top` is missing on another
-        scale than 1–7 or lies outside it.
+        lacks a segment, is negative or comes together with `period`, or `top` lies outside the
+        scale.
 
     References
     ----------
@@ -402,19 +406,23 @@ def _scored(
         counted = together.assign(period=feedback.periods(period)[given])
         table = score_table(counted, scale, min_n)
     blank = int((~given).sum())
+    changed = changed_scale(feedback.frame, scale.score)
+    over_time = counted if changed is None else together
     others, others_family = _against_others(counted, scale, min_n)
-    changes, changes_family = _changes(counted, scale, min_n)
+    changes, changes_family = _changes(over_time, scale, min_n)
     shifts = level_shifts(
         f"levels of {scale.score}",
-        None if period is None else counted.rename(columns={"answer": "value"}),
+        over_time.rename(columns={"answer": "value"}) if "period" in over_time else None,
         least=min_n,
     )
     families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Scores(
         table=table if weighted is None else pd.concat([table, weighted], ignore_index=True),
-        headline=_headline(scale, whole, by_segment, weighted, by),
+        headline=_headline(scale, whole, by_segment, weighted, by)
+        + ("" if changed is None else f" But {changed.words}; no time is compared with another."),
         definition=_definition(feedback, scale, by, weights, blank, min_n)
         | ({} if period is None else {"period": f"{period}, by the business's calendar"})
+        | ({} if changed is None else {"scale": changed.words})
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(scale, whole, by_segment, by, blank),
         findings=(
@@ -562,15 +570,17 @@ def _findings_of_shifts(shifts: LevelShifts, scale: Scale, by: str | None) -> li
         Finding(
             topic=f"{NAMES[scale.score]} over time" + (f": {row['segment']}" if by else ""),
             claim=f"From {row['period']:%Y-%m-%d} on the mean answer of {scale.score}{' of ' + row['segment'] if by else ''} is "
-            f"{row['mean_after']:.2f}, before {row['mean_before']:.2f} (n = {row['n_before']:,} and {row['n_after']:,}).",
+            f"{row['mean_after']:.2f}, before {row['mean_before']:.2f} (95% CI of the difference {signed(row['difference_low'], 2)} to {signed(row['difference_high'], 2)}, "
+            f"{count_of(row['n_before'], 'answer')} of {count_of(row['customers_before'], 'customer')} and {row['n_after']:,} of {row['customers_after']:,}).",
             direction="bad" if row["difference"] < 0 else "good",
             family=shifts.name,
             p_adjusted=row["p_adjusted"],
             value=row["difference"],
             low=row["difference_low"],
             high=row["difference_high"],
-            n=row["n_after"],
-            customers=row["n_after"],
+            n=row["customers_after"],
+            customers=row["customers_after"],
+            since=f"{row['period']:%Y-%m-%d}",
             figure="time",
         )
         for row in shifts.table[shifts.claims].to_dict("records")
@@ -618,7 +628,12 @@ def _end(scale: Scale, row: pd.Series, ranked: pd.DataFrame) -> str:
     sharing = sum(_written(scale, one) == value for one in ranked["value"])
     if sharing > 1:
         return f"{value} ({sharing} segments)"
-    return f"{value} ({row['segment']}, n = {int(row['n']):,})"
+    customers = (
+        ""
+        if row["customers"] == row["n"]
+        else f" answers of {count_of(row['customers'], 'customer')}"
+    )
+    return f"{value} ({row['segment']}, n = {int(row['n']):,}{customers})"
 
 
 def _headline(
@@ -635,9 +650,8 @@ def _headline(
         if scale.score == "nps"
         else confidence(whole["low"], whole["high"])
     )
-    figures = (
-        f"{_OPENING[scale.score]} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several})"
-    )
+    own = f"; {scale.own}" if scale.own else ""
+    figures = f"{_OPENING[scale.score]} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several}{own})"
     few = (
         f"; fewer than {MIN_N} {'answers' if whole['customers'] == n else 'customers'}: read the interval, not the point"
         if bool(whole["small_n"])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.feedback.score_texts import (
+    RATINGS,
     TOPIC_SHIFT,
     Model,
     Progress,
@@ -39,6 +40,7 @@ from cjlib.errors import DataError, listed, shown
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N, others_in_words
 from cjlib.show.numbers import about, capitalised, confidence, count_of, missing, signed
+from cjlib.sources.feedback.doubtful_answers import changed_scale
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
@@ -150,16 +152,26 @@ def sentiment(
     others, others_family = against_others(rows, min_n)
     fitted = bool(rows["rating"].notna().any())
     far = others["difference"].abs() >= (0 if fitted else TOPIC_SHIFT)
-    changed, changes_family = changes(rows, table, min_n)
-    told = comparable(rows[rows["status"] == "scored"], min_n)
-    shifts = level_shifts("levels of the mean text score", told if period else None, least=min_n)
+    doubtful = _changed_scale(feedback) if fitted else ""
+    over_time = rows.drop(columns="period") if doubtful and period else rows
+    changed, changes_family = changes(over_time, table, min_n)
+    told = comparable(over_time[over_time["status"] == "scored"], min_n)
+    shifts = level_shifts(
+        "levels of the mean text score", told if "period" in told else None, least=min_n
+    )
     families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Sentiment(
         table=table,
-        headline=_headline(whole, scored, audited, others[others_family.claims & far]),
+        headline=_headline(whole, scored, audited, others[others_family.claims & far])
+        + (
+            f" But {doubtful}; the scorer was fitted to them, and no time is compared with another."
+            if doubtful
+            else ""
+        ),
         definition=_definition(scored, by, period, labels, model, min_n)
         | {"compared": COMPARED_RATINGS if fitted else "mean scores"}
-        | {"tests": "; ".join(tested.words for tested in families)},
+        | {"tests": "; ".join(tested.words for tested in families)}
+        | ({"scale": doubtful} if doubtful else {}),
         metrics=_metrics(whole, table, scored, by, audited),
         findings=_findings(
             others[others_family.claims & far], others_family.name, by, _ground(rows, fitted)
@@ -172,6 +184,12 @@ def sentiment(
         by_ratings=fitted,
         shares=label_index(rows),
     )
+
+
+def _changed_scale(feedback: Feedback) -> str:
+    """That the scale of a rating that labels texts may have changed; nothing where none seems to have."""
+    found = (changed_scale(feedback.frame, name) for name in RATINGS)
+    return next((one.words for one in found if one is not None), "")
 
 
 def _ground(rows: pd.DataFrame, fitted: bool) -> str:
@@ -214,11 +232,17 @@ def _headline(
             else f"95% CI {signed(whole['mean_low'], 2)} to {signed(whole['mean_high'], 2)}"
         )
         return (
-            f"{_lowest(claimed)}The mean score of all texts is {signed(whole['mean_score'], 2)} ({bounds}; −1 negative, 1 positive), "
+            f"{_lowest(claimed)}The mean score of {_which(scored)} is {signed(whole['mean_score'], 2)} ({bounds}; −1 negative, 1 positive), "
             f"an index, not a share: read its direction, not its height; {counts}. {capitalised(quality_in_words(scored.measured))}."
         )
     interval = f"{confidence(whole['low'], whole['high'])}, {whole['n_audited']:,} texts labelled by people"
-    return f"{about(whole['share_negative'])} of the texts are negative ({interval}); {counts}."
+    return f"{about(whole['share_negative'])} of {_which(scored).removeprefix('all ')} are negative ({interval}); {counts}."
+
+
+def _which(scored: ScoredTexts) -> str:
+    """Which texts a score of all rests on."""
+    foreign = (scored.table["status"] == "not_english").any()
+    return "the texts in English" if foreign else "all texts"
 
 
 def _lowest(claimed: pd.DataFrame) -> str:

@@ -37,8 +37,9 @@ from cjlib.shared.stats import Z95, Floats, share, wilson
 from cjlib.sources.feedback.table import Feedback
 
 Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 FEWEST_AUDITED = 30
-"""Below so many audit labels in a segment the model adds next to nothing, and what was learnt from them covers too little: Wilson on the labels alone."""
+"""Below so many customers with audit labels in a segment the model adds next to nothing, and what was learnt from them covers too little: Wilson on the labels alone."""
 CHANGE = ["segment", "period", "earlier", "measure", "difference", "difference_low", "difference_high", "p_value"]  # fmt: skip
 COLUMNS = [
     "n",
@@ -83,7 +84,8 @@ def rows_of(
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())
     rows = rows.assign(
-        g=_recalibrated(rows), rating=ratings_learnt(feedback.frame, scored.measured)
+        g=_recalibrated(rows),
+        rating=ratings_learnt(feedback.frame, scored.measured, feedback.scales),
     )
     if period is None:
         return rows
@@ -150,10 +152,16 @@ def _share(scored: pd.DataFrame) -> tuple[Estimate, str, int]:
     if n == 0:
         return Estimate(float("nan"), float("nan"), float("nan")), "model_index", 0
     y, g = scored["y"].to_numpy(dtype=float)[labelled], scored["g"].to_numpy(dtype=float)
-    if n < FEWEST_AUDITED or y.std() == 0:
-        low, high = wilson(y.sum(), n)
+    customer = scored["customer"].to_numpy(dtype=np.int64)
+    audited = CustomerAnswers.of(y, customer[labelled])
+    if audited.customers < FEWEST_AUDITED or y.std() == 0:
+        low, high = wilson(y.mean() * audited.effective_n, audited.effective_n)
         return Estimate(float(y.mean()), float(low), float(high)), "audit_wilson", n
-    return ppi_mean(g[labelled], y, g[~labelled]), "ppi++", n
+    return (
+        ppi_mean(g[labelled], y, g[~labelled], customer[labelled], customer[~labelled]),
+        "ppi++",
+        n,
+    )
 
 
 def label_index(rows: pd.DataFrame) -> pd.DataFrame:
@@ -283,13 +291,12 @@ def _change(
 ) -> tuple[object, ...]:
     """A change by share where people labelled both periods, else the one of the mean."""
     named = (segment, now["period"], before["period"])
-    methods = (before["method"], now["method"])
-    if "ppi++" not in methods or "model_index" in methods:
+    if {before["method"], now["method"]} != {"ppi++"}:  # fewer than 30 customers with labels
         return (*named, measure, *mean)
     errors = [(row["high"] - row["low"]) / (2 * Z95) for row in (before, now)]
     difference, error = now["share_negative"] - before["share_negative"], float(np.hypot(*errors))
     bounds = (difference - Z95 * error, difference + Z95 * error)
-    if_equal = error_of_equals(errors, [before["n"], now["n"]])
+    if_equal = error_of_equals(errors, [before["n_audited"], now["n_audited"]])
     return (*named, "share_negative", difference, *bounds, two_sided(difference, if_equal))
 
 
@@ -346,10 +353,17 @@ def _line(known: Floats, truth: Floats) -> Floats:
     return minimize(loss, np.array([0.0, 1.0]), jac=True, method="BFGS").x
 
 
-def ppi_mean(f_labelled: Floats, y: Floats, f_rest: Floats) -> Estimate:
+def ppi_mean(
+    f_labelled: Floats,
+    y: Floats,
+    f_rest: Floats,
+    customer: Ints | None = None,
+    customer_rest: Ints | None = None,
+) -> Estimate:
     """PPI++ of one segment: λ·mean(f over the rest) + mean(y − λ·f over the labelled).
 
-    The interval is Wilson's of as many labels as would have the same variance, fewer by Student's t with n − 3 degrees: it stays between 0 and 1.
+    The interval is Wilson's of as many labels as would have the same variance, fewer by Student's t with n − 3 degrees: it stays between 0 and 1. `customer` and `customer_rest`
+    number who wrote the texts, where some wrote several; n then counts customers.
     """
     from scipy.special import stdtrit
 
@@ -365,11 +379,22 @@ def ppi_mean(f_labelled: Floats, y: Floats, f_rest: Floats) -> Estimate:
     residual = y - tuned * f_labelled
     value = tuned * (f_rest.mean() if rest else 0.0) + residual.mean()
     # λ and the calibration are learnt from the same labels: two degrees of freedom more are gone.
-    left_over = residual.var(ddof=0) / max(n - 3, 1)
-    variance = (tuned**2 * f_rest.var(ddof=1) / rest if rest > 1 else 0.0) + left_over
+    who = np.arange(n) if customer is None else customer
+    others = n + np.arange(rest) if customer_rest is None else customer_rest
+    people = np.unique(who).size
+    moves = np.concatenate([_moves(residual, people, 3), tuned * _moves(f_rest, rest, 1)])
+    _, place = np.unique(np.concatenate([who, others]), return_inverse=True)
+    variance = float((np.bincount(place, weights=moves) ** 2).sum())
     value = min(max(float(value), 0.0), 1.0)
     shrunk = (n * value + 2) / (n + 4)
-    alike = shrunk * (1 - shrunk) / variance if variance > 0 else float(n)
-    alike *= (Z95 / float(stdtrit(max(n - 3, 1), 0.975))) ** 2
+    alike = shrunk * (1 - shrunk) / variance if variance > 0 else float(people)
+    alike *= (Z95 / float(stdtrit(max(people - 3, 1), 0.975))) ** 2
     low, high = wilson(value * alike, alike)
     return Estimate(value, float(low), float(high))
+
+
+def _moves(values: Floats, people: int, lost: int) -> Floats:
+    """What each value moves the mean by, widened for the degrees of freedom lost; of a single value nothing is known."""
+    if values.size < 2:
+        return np.zeros(values.size)
+    return (values - values.mean()) / values.size * np.sqrt(people / max(people - lost, 1))

@@ -102,14 +102,15 @@ def themes(
     candidates
         Whether to propose themes from the comments in none.
     min_n
-        A theme with fewer comments is marked `small_n` and not tested.
+        A theme that fewer customers wrote of is marked `small_n` and not tested.
 
     Returns
     -------
     Themes
         `.table`: `theme`, `kind` (taxonomy, candidate, uncovered), `n`, `share_of_comments`, `low`,
         `high` (by customers), `mean_score` (text score, −1…1), `nps`, `n_nps`, `n_scored`, `quote_1` …
-        `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n. Not
+        `quote_3` (typical, personal data removed), `top_words`, `small_n`, `customers` (who wrote
+        of it), `nps_customers`. By kind, then n. Not
         answered where no comment says anything in English.
 
     Raises
@@ -154,13 +155,13 @@ def themes(
     table = order.drop(columns=["kind_order", "size"])
     own = {theme: member for (theme, kind), member in groups.items() if kind == "taxonomy"}
     removed = removed_from(rows["text"])
-    detractors, tested = _with_detractors(rows, own, min_n)
+    detractors, tested = _with_detractors(rows, feedback.scales, own, min_n)
     claimed = detractors[detractors["p_adjusted"].to_numpy(dtype=float) < CLAIM].sort_values(
         ["difference", "theme"], ascending=[False, True]
     )
     return Themes(
         table=table,
-        headline=_headline(table, claimed, len(rows)),
+        headline=_headline(table, claimed, len(rows), rows["customer"].nunique()),
         definition=_definition(rows, left_out, taxonomy, removed, uncovered)
         | {"tests": tested.words if tested.tests else "none: too few rated comments"},
         metrics=_metrics(rows, uncovered, removed),
@@ -222,7 +223,9 @@ def _row(
         "n_nps": len(nps),
         "n_scored": n,
         "top_words": ", ".join(words_of(member)),
-        "small_n": n < min_n,
+        "small_n": group["customer"].nunique() < min_n,
+        "customers": group["customer"].nunique(),
+        "nps_customers": group.loc[nps.index, "customer"].nunique(),
     }
 
 
@@ -300,10 +303,13 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
 
 
 def _with_detractors(
-    rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], min_n: int
+    rows: pd.DataFrame,
+    scales: Mapping[str, tuple[int, int]],
+    own: Mapping[str, NDArray[np.bool_]],
+    min_n: int,
 ) -> tuple[pd.DataFrame, ShareComparison]:
     """Share of unhappy comments with a theme against without it, and their family; customers who wrote several are one."""
-    labels = ratings_as_labels(rows)
+    labels = ratings_as_labels(rows, scales)
     rated, unhappy = labels >= 0, labels[labels >= 0] == 0
     customer = rows["customer"].to_numpy()[rated]
     members = {theme: member[rated] for theme, member in own.items()}
@@ -381,20 +387,31 @@ def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: s
 def _by_group(
     groups: pd.Series, own: Mapping[str, NDArray[np.bool_]], customer: Ints
 ) -> pd.DataFrame:
-    """Each theme's share of the comments of each group, groups in order."""
+    """Each theme's share of the comments of each group, groups in order; `customers` wrote the comments of the group."""
     comments = groups.value_counts().sort_index()
     parts = [
         pd.DataFrame(
-            columns=["theme", groups.name, "n", "comments", "share_of_comments", "low", "high"]
+            columns=[
+                "theme",
+                groups.name,
+                "n",
+                "comments",
+                "share_of_comments",
+                "low",
+                "high",
+                "customers",
+            ]
         )
     ]
     place = comments.index.get_indexer(pd.Index(groups))
+    wrote = pd.Series(customer).groupby(place).nunique().reindex(range(len(comments))).to_numpy()
     for theme, member in own.items():
         counts = groups[member].value_counts().reindex(comments.index, fill_value=0)
         n, of = counts.to_numpy(), comments.to_numpy()
         low, high = share_interval(member, customer, place, len(comments))
         named = {"theme": theme, groups.name: comments.index, "n": n, "comments": of}
-        parts.append(pd.DataFrame(named | {"share_of_comments": n / of, "low": low, "high": high}))
+        shares = {"share_of_comments": n / of, "low": low, "high": high, "customers": wrote}
+        parts.append(pd.DataFrame(named | shares))
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
@@ -409,11 +426,18 @@ def _flags(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
+def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int, customers: int) -> str:
+    comments = count_of(n, "comment") + (
+        "" if customers == n else f" of {count_of(customers, 'customer')}"
+    )
+    if customers < MIN_N:
+        return f"{comments}: fewer than {MIN_N} customers wrote, too few to say what is written about most."
     own = table[(table["kind"] == "taxonomy") & (table["n"] > 0)]
     covered = 1 - float(table.loc[table["kind"] == "uncovered", "share_of_comments"].iloc[0])
     if own.empty:
-        return f"The taxonomy covers none of {count_of(n, 'comment')}: edit it, the candidates show what people write about."
+        proposed = (table["kind"] == "candidate").any()
+        look = ", the candidates show what people write about" if proposed else ""
+        return f"The taxonomy covers none of {comments}: edit it{look}."
     first = own.iloc[0]
     alike = " (others as much)" if (own["n"] == own["n"].max()).sum() > 1 else ""
     worst = claimed[claimed["difference"] > 0]
@@ -425,7 +449,7 @@ def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
             f"{about(top['other_share_unhappy'])} of the others). Association, not causation."
         )
     return (
-        f"Most written about is “{first['theme']}”{alike}, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} ({confidence(first['low'], first['high'])}); "
+        f"Most written about is “{first['theme']}”{alike}, in {about(first['share_of_comments'])} of {comments} ({confidence(first['low'], first['high'])}); "
         f"the taxonomy covers {about(covered)}.{goes}"
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.equal_follow_up import SHARES, Counted, Followed, horizon_of
+from cjlib.analyses.journey_map.feedback import SCORES
 from cjlib.analyses.journey_map.inputs import Money, Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
 from cjlib.analyses.result import Result, metric
@@ -27,6 +28,8 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.repeated_answers import error_of_equals
 from cjlib.shared.stats import Z95
+from cjlib.show.numbers import count_of
+from cjlib.sources.feedback.doubtful_answers import changed_scale
 
 Record = dict[Any, Any]
 DRAWS = 1_000
@@ -97,10 +100,27 @@ class Side:
         walk = self.source.walk
         return None if walk is None else Followed(StageCounts(walk), horizon)
 
+    def answered(self, score: str, stage: int) -> int:
+        """How many customers gave the answers of a stage that a score is counted from."""
+        opinions, measure = self.source.opinions, "text" if score == "mean_score" else score
+        if opinions is None or measure not in opinions.answers:
+            return 0
+        answers = opinions.answers[measure]
+        return np.unique(answers.person[answers.places["stage"] == stage]).size
+
     @property
     def fitted(self) -> bool:
         """Whether the scorer of its texts learnt from ratings: what it learnt is in no interval of its scores, and the ratings themselves are compared."""
         return self.source.opinions is not None and self.source.opinions.fitted
+
+    @property
+    def changed_scales(self) -> dict[str, str]:
+        """Scores whose scale may have changed on a day of the feedback, and why: their cells are not tested."""
+        if self.source.opinions is None:
+            return {}
+        frame = self.source.opinions.assigned.feedback.frame
+        found = [changed_scale(frame, score) for score in SCORES]
+        return {one.score: f"not tested: {one.words}" for one in found if one is not None}
 
     @property
     def cut_at_start(self) -> bool:
@@ -126,10 +146,17 @@ class Cell:
     low: float = float("nan")
     high: float = float("nan")
     p: float = float("nan")
+    customers: tuple[int, int] | None = None
+    """Whose answers they are, earlier and now; None: n counts customers."""
+
+    @property
+    def units(self) -> tuple[int, int]:
+        """The customers of both maps."""
+        return self.customers or (self.n_earlier, self.n_now)
 
     def untested(self) -> Cell:
         """The two values alone."""
-        return Cell(self.earlier, self.now, self.n_earlier, self.n_now)
+        return Cell(self.earlier, self.now, self.n_earlier, self.n_now, customers=self.customers)
 
 
 def compare(now: Side, earlier: Side) -> MapChange:
@@ -140,7 +167,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     Shares, times and values are of customers followed equally long after they entered the stage (twice `map.silent_after`, less in a short log), in both maps; so
     they differ from those of the maps. Shares: Newcombe's interval and the pooled z test; scores: z with summed variances, answers of one customer together; values:
     the interval of means with a long tail (of their logarithms, joined as Zou and Donner do) and its p; medians: seeded bootstrap of customers, and Mood's test (the
-    shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
+    shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more customers on both sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
 
     Returns
     -------
@@ -157,12 +184,18 @@ def compare(now: Side, earlier: Side) -> MapChange:
     horizon = min((horizon_of(walk) for walk in walks), default=0)
     sides = earlier.followed(horizon), now.followed(horizon)
     money = tuple(one.source.acts.money if one.source.acts else None for one in (earlier, now))
+    doubtful = {**now.changed_scales, **earlier.changed_scales}
     rows = []
     for stage, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
         cells = {name: _count(old, new, name) for name in COUNTS}
-        cells |= {name: _score(old, new, name) for name in MEANS if name in new}
+        cells |= {
+            name: _score(old, new, name, (earlier.answered(name, stage), now.answered(name, stage)))
+            for name in MEANS
+            if name in new
+        }
         if now.fitted or earlier.fitted:
             cells["mean_score"] = cells["mean_score"].untested()
+        cells |= {name: cells[name].untested() for name in doubtful if name in cells}
         if sides[0] is not None and sides[1] is not None:
             cells |= _behaviour(sides[0], sides[1], stage)
             if now.cut_at_start != earlier.cut_at_start:
@@ -176,8 +209,8 @@ def compare(now: Side, earlier: Side) -> MapChange:
     compared = family(
         "cells of two maps",
         [cell.p for _, _, cell in rows],
-        units=[cell.n_earlier for _, _, cell in rows],
-        other_units=[cell.n_now for _, _, cell in rows],
+        units=[cell.units[0] for _, _, cell in rows],
+        other_units=[cell.units[1] for _, _, cell in rows],
         follow_up=FollowUp(
             "the entry to a stage",
             horizon,
@@ -195,7 +228,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     return MapChange(
         table=table,
         headline=_headline(table, now, earlier),
-        definition=_definition(now, earlier, compared),
+        definition=_definition(now, earlier, compared) | doubtful,
         metrics=_metrics(table),
         families={compared.name: compared.tests},
     )
@@ -247,9 +280,9 @@ def _value(
         follow_up=known_at_once(""),
         min_n=0,
     )
-    changed = (float(each[0]) for each in (both.low, both.high, both.p_value))
+    low, high, p = (float(each[0]) for each in (both.low, both.high, both.p_value))
     means = float(old.mean()), float(new.mean())
-    return {"value_per_customer": Cell(*means, old.size, new.size, *changed)}
+    return {"value_per_customer": Cell(*means, old.size, new.size, low, high, p)}
 
 
 def _values(side: Followed, money: Money | None, stage: int) -> np.ndarray:
@@ -286,17 +319,17 @@ def _share(old: Counted, new: Counted) -> Cell:
     )
 
 
-def _score(old: Record, new: Record, name: str) -> Cell:
+def _score(old: Record, new: Record, name: str, customers: tuple[int, int]) -> Cell:
     """A score with its interval, which knows which answers are of one customer."""
     before, after = _number(old[name]), _number(new[name])
     n = [int(np.nan_to_num(_number(row[MEANS[name]]))) for row in (old, new)]
     errors = [_error(row, name) for row in (old, new)]
     change, error = after - before, math.hypot(*errors)
     if math.isnan(error) or error == 0:
-        return Cell(before, after, n[0], n[1])
+        return Cell(before, after, n[0], n[1], customers=customers)
     p_value = two_sided(change, error_of_equals(errors, n))
     half = Z95 * error
-    return Cell(before, after, n[0], n[1], change - half, change + half, p_value)
+    return Cell(before, after, n[0], n[1], change - half, change + half, p_value, customers)
 
 
 def _error(row: Record, name: str) -> float:
@@ -356,7 +389,7 @@ def _words(measure: str, cell: Cell, beyond: bool) -> str:
         return (
             "more" if cell.now > cell.earlier else "fewer" if cell.now < cell.earlier else "as many"
         )
-    if min(cell.n_earlier, cell.n_now) < MIN_N:
+    if min(cell.units) < MIN_N:
         return "too few"
     if np.isnan(cell.p):
         return "not tested"
@@ -379,9 +412,9 @@ def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
         ["p_adjusted", "stage", "measure"], kind="stable"
     )
     if judged.empty:
-        return "Nothing can be compared: no cell has 30 or more on both sides."
+        return f"Nothing can be compared: no cell has {MIN_N} customers or more on both sides."
     if clear.empty:
-        return f"No significant change in any of {len(judged)} cells with 30 or more on both sides."
+        return f"No significant change in any of {count_of(len(judged), 'cell')} with {MIN_N} customers or more on both sides."
     first = clear.iloc[0]
     counts = {word: int((clear["words"] == word).sum()) for word in ("better", "worse")}
     n = f"n = {first['n_earlier']:,} and {first['n_now']:,}"
@@ -409,7 +442,7 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
         "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
         "skipped": "not tested where one log alone was cut at its start: who entered a stage before seems to have skipped it",
         "medians": "seeded bootstrap of customers; Mood's test",
-        "significant": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
+        "significant": f"{compared.words}; below {CLAIM:g}, with {MIN_N} customers or more on both sides",
         "the same people in both": "make it conservative",
     }
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.feedback.answer_ends import Ends, ends_of
 from cjlib.analyses.feedback.quotes import Said, text_vectors
 from cjlib.analyses.feedback.score_tables import by_group
 from cjlib.analyses.feedback.score_texts import (
@@ -22,6 +23,7 @@ from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places, 
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
 from cjlib.errors import DataError
 from cjlib.shared.comparison import MIN_N
+from cjlib.shared.repeated_answers import OF_TEXTS
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
@@ -29,8 +31,6 @@ from cjlib.sources.log.event_log import EventLog
 MEASURES = ("text", "csat", "nps", "ces")
 """Of the sentiment line, in the order that decides ties for the lead."""
 SCORES = ("nps", "csat", "ces")
-BAD_TO = {"nps": 6, "csat": 2, "ces": 3}
-GOOD_FROM = {"nps": 9, "csat": 4, "ces": 5}
 UNASKED = ("n_feedback", "n_solicited", "n_scored", "n_nps", "n_csat", "n_ces")
 """What nobody was asked for is empty, not zero."""
 COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
@@ -52,6 +52,18 @@ class Opinions:
     text_words: str
     measured: Measured | None = None
     left_out: int = 0
+
+    @property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """The lowest and highest answer of each measure of the sentiment line."""
+        return {"text": OF_TEXTS} | {
+            score: self.assigned.feedback.scales[score] for score in SCORES
+        }
+
+    @property
+    def ends(self) -> dict[str, Ends]:
+        """The highest bad and the lowest good answer of each score."""
+        return {score: ends_of(score, self.assigned.feedback.scales) for score in SCORES}
 
     @property
     def text_scale(self) -> str:
@@ -96,7 +108,7 @@ class Opinions:
         if self.lead == "text":
             negative = (self.rows["label"] == "negative").astype(float)
             return negative.where(self.rows["score"].notna())
-        low = (self.rows[self.lead] <= BAD_TO[self.lead]).astype(float)
+        low = (self.rows[self.lead] <= self.ends[self.lead][0]).astype(float)
         return low.where(self.counts(self.lead))
 
     @cached_property
@@ -155,7 +167,7 @@ def read_opinions(
     assigned = assign_stages(feedback, log, journey)
     frame = assigned.feedback.frame
     labels, words, measured = _texts(feedback)
-    ratings = pd.Series(ratings_learnt(frame, measured))
+    ratings = pd.Series(ratings_learnt(frame, measured, feedback.scales))
     stage = (
         assigned.table["stage"]
         .map({name: k for k, name in enumerate(places.stages)})

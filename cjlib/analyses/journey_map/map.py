@@ -153,6 +153,12 @@ class JourneyMap(Result):
         return None if found.empty else str(found.iloc[0]["stage"])
 
     @property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """The lowest and highest answer of each measure of the sentiment line; empty without feedback."""
+        opinions = self._source.opinions
+        return {} if opinions is None else opinions.scales
+
+    @property
     def assigned(self) -> pd.DataFrame:
         """One row a feedback: `feedback_id`, `stage`, `touchpoint`, `assigned_by`."""
         if self._source.opinions is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.feedback import BAD_TO, GOOD_FROM, Opinions
+from cjlib.analyses.feedback.answer_ends import USUAL, Ends
+from cjlib.analyses.journey_map.feedback import Opinions
 from cjlib.analyses.journey_map.inputs import Shared
 from cjlib.analyses.journey_map.mapped_events import Places
 from cjlib.shared.comparison import MIN_N, FollowUp, compare_shares, family
@@ -76,19 +78,18 @@ def experiences(opinions: Opinions) -> pd.DataFrame:
     first = rows.sort_values(
         ["code", "point", "time", "feedback_id"], kind="stable"
     ).drop_duplicates(["code", "point"])
-    return first.assign(good=verdicts(first))[["code", "time", "point", "good"]].reset_index(
-        drop=True
-    )
+    return first.assign(good=verdicts(first, opinions.ends))[
+        ["code", "time", "point", "good"]
+    ].reset_index(drop=True)
 
 
-def verdicts(rows: pd.DataFrame) -> np.ndarray:
+def verdicts(rows: pd.DataFrame, ends: Mapping[str, Ends] = USUAL) -> np.ndarray:
     """Give 1 for a good experience, 0 for a bad one, NaN between: by csat, else nps, else ces, else the text's label."""
     verdict = rows["label"].map({"positive": 1.0, "negative": 0.0}).to_numpy(dtype=float)
     for score in ("ces", "nps", "csat"):
         given = rows[score].to_numpy(dtype=float)
-        own = np.where(
-            given >= GOOD_FROM[score], 1.0, np.where(given <= BAD_TO[score], 0.0, np.nan)
-        )
+        bad_to, good_from = ends[score]
+        own = np.where(given >= good_from, 1.0, np.where(given <= bad_to, 0.0, np.nan))
         verdict = np.where(np.isnan(given), verdict, own)
     return verdict
 
@@ -103,7 +104,7 @@ def later_of(journey: Journey, shared: Shared, opinions: Opinions) -> Later:
     )
     events["answered"] = (answered["code"].to_numpy(), answered["time"].to_numpy())
     events["promoted"] = (
-        answered["nps"].to_numpy(dtype=float) >= GOOD_FROM["nps"],
+        answered["nps"].to_numpy(dtype=float) >= opinions.ends["nps"][1],
         answered["time"].to_numpy(),
     )
     return Later(

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from cjlib.analyses.journey_map.equal_follow_up import Followed, horizon_of
-from cjlib.analyses.journey_map.feedback import BAD_TO, Opinions, evidence
+from cjlib.analyses.journey_map.feedback import Opinions, evidence
 from cjlib.analyses.journey_map.inputs import Money, Source, at_stake
 from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
@@ -48,6 +48,7 @@ class Part:
     """One part of severity at each place: `count` of `n`; `reference` where it is given, else the median of the places that may be one.
 
     `tested` is what the test counts, where it is not the same: customers followed equally long, as many independent ones as there are.
+    `independent` is of how many different customers' answers the shares are worth, where that is not n.
     """
 
     count: np.ndarray
@@ -55,6 +56,7 @@ class Part:
     may_be_reference: np.ndarray
     reference: np.ndarray
     tested: tuple[np.ndarray, np.ndarray] | None = None
+    independent: np.ndarray | None = None
 
     def measured(self) -> np.ndarray:
         """Where there are enough, and something to compare with."""
@@ -96,10 +98,10 @@ class Part:
         return wilson(self.shares() * independent, independent)
 
     def drawn(self, rng: np.random.Generator) -> np.ndarray:
-        """Draws of the shares, Beta(k + ½, n − k + ½): draws × places."""
-        return rng.beta(
-            self.count + 0.5, np.maximum(self.n - self.count, 0) + 0.5, size=(DRAWS, self.n.size)
-        )
+        """Draws of the shares of n independent ones, Beta(k + ½, n − k + ½): draws × places."""
+        n = self.n if self.independent is None else self.independent
+        count = self.count if self.independent is None else np.nan_to_num(self.shares()) * n
+        return rng.beta(count + 0.5, np.maximum(n - count, 0) + 0.5, size=(DRAWS, n.size))
 
     def references(self, shares: np.ndarray) -> np.ndarray:
         """What each place is compared with: given, or the median of the others that are measured."""
@@ -373,10 +375,10 @@ def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
 
 
 def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: int) -> Bools:
-    """Who found a place hard (CES of 3 or less)."""
+    """Who found a place hard (CES of 3 or less of 7)."""
     if opinions is None:
         return np.zeros((counts.walk.customers, groups), dtype=bool)
-    hard = opinions.counts("ces") & (opinions.rows["ces"] <= BAD_TO["ces"])
+    hard = opinions.counts("ces") & (opinions.rows["ces"] <= opinions.ends["ces"][0])
     return _who_said(opinions.rows[hard], counts, column, groups)
 
 
@@ -430,6 +432,7 @@ def unhappy(opinions: Opinions | None, counts: StageCounts, column: str, groups:
     share, variance = np.clip(means.mean, 0, 1), np.diag(means.covariance)
     with np.errstate(invalid="ignore", divide="ignore"):
         independent = np.where(variance > 0, share * (1 - share) / variance, means.people)
+    independent = np.where(means.people < MIN_N, np.minimum(independent, means.people), independent)
     who = _who_said(rows[poor], counts, column, groups)
     people = clustered(
         Answers.of(poor[poor].astype(float), person[poor], {column: place[poor]}), column, groups
@@ -602,6 +605,7 @@ def _places(
             everywhere,
             unknown,
             (said.independent * said.compared, said.independent),
+            said.independent,
         ),
         # Those who are not expected to go on at all cannot be late; tested only where the file says how many are expected to.
         "slow": Part(

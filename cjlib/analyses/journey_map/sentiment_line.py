@@ -19,8 +19,6 @@ STEP = 0.1
 FURTHEST, LEFT_OUT = 8.5, 1e-15
 LOWEST, HIGHEST = -600.0, 1e15
 """Of the logarithm of a spread, and of a quantile: with less than a tenth of a degree of freedom there is no end to it."""
-FEWEST_CUSTOMERS = 20
-"""A stage whose answers come from fewer people takes no part in patterns."""
 LEAST_DIFFERENCE = 0.2
 """In standard deviations within stages: what is smaller is no pattern, however certain."""
 
@@ -260,12 +258,8 @@ def _pair(means: Clustered, s: int, t: int, k: int, groups: int, least: float) -
 
 
 def taking_part(means: Clustered) -> list[int]:
-    """The stages with enough answers of enough people."""
-    return [
-        s
-        for s in range(means.places)
-        if means.n[s] >= MIN_N and means.people[s] >= FEWEST_CUSTOMERS
-    ]
+    """The stages with answers of enough customers."""
+    return np.flatnonzero(means.people >= MIN_N).tolist()
 
 
 @dataclass(frozen=True)

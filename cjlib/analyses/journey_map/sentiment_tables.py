@@ -18,6 +18,7 @@ from cjlib.analyses.journey_map.sentiment_line import (
     named_patterns,
     taking_part,
 )
+from cjlib.shared.repeated_answers import OF_TEXTS
 
 LINE_COLUMNS = (
     "stage",
@@ -48,9 +49,9 @@ WHOLE = ("position", "n", "customers")
 SCALES = {
     "text": "the mean sentiment of texts (−1 to 1)",
     "rating": "the mean rating given with the text (−1 bad to 1 good)",
-    "csat": "mean CSAT (1 to 5)",
+    "csat": "mean CSAT ({low:g} to {high:g})",
     "nps": "the mean answer to NPS (0 to 10)",
-    "ces": "mean CES (1 to 7)",
+    "ces": "mean CES ({low:g} to {high:g})",
 }
 
 
@@ -173,7 +174,7 @@ def _line_rows(source: Source, line: Line) -> Iterator[tuple]:
 
 def _pattern_row(source: Source, line: Line, one: Pattern) -> tuple:
     last = source.stages[one.last] if one.last != one.first else None
-    text = _pattern_text(source.stages, line, one)
+    text = _pattern_text(source, line, one)
     return (
         one.name,
         source.stages[one.first],
@@ -186,8 +187,11 @@ def _pattern_row(source: Source, line: Line, one: Pattern) -> tuple:
     )
 
 
-def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
-    means, pair = line.judged, one.pair
+def _pattern_text(source: Source, line: Line, one: Pattern) -> str:
+    means, pair, stages = line.judged, one.pair, source.stages
+    scales = {} if source.opinions is None else source.opinions.scales
+    low, high = scales.get(line.judged_by, OF_TEXTS)
+    measured = SCALES[line.judged_by].format(low=low, high=high)
     first, last = stages[one.first], stages[one.last]
     where = first if one.first == one.last else f"{first} to {last}"
     around = [s for s in taking_part(means) if one.first - 1 <= s <= one.last + 1]
@@ -201,7 +205,7 @@ def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
         "sawtooth": f"Ups and downs from {first} to {last}",
     }[one.name]
     change = f"{pair.change:+.2f} (95% CI {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
-    return f"{said}: {SCALES[line.judged_by]} changes by {_signed(change)}; {n}."
+    return f"{said}: {measured} changes by {_signed(change)}; {n}."
 
 
 def _signed(number: str) -> str:

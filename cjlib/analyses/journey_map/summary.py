@@ -24,6 +24,7 @@ from cjlib.show.numbers import (
     ranks,
     timespan,
 )
+from cjlib.sources.ingest.thin_end import thin_end
 from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.995
@@ -248,6 +249,8 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
     }
     if source.log is not None:
         words["end of data"] = f"{source.log.observed_until:%Y-%m-%d %H:%M} ({source.log.timezone})"
+        thin = thin_end(source.log.engine, source.log.prepared, source.log.observed_until_us)
+        words |= {} if thin is None else {"last days": thin.words(source.log.zone)}
     slow = [stage.name for stage in journey.stages if stage.expected is None]
     words["slow is not assessed"] = (
         ", ".join(slow) + " (no expected time in the journey file)"

@@ -238,7 +238,6 @@ def profile_of(raw: pd.DataFrame, labels: Labels, names: Sequence[str]) -> pd.Da
         units=profile.pop("customers"),
         other_units=profile.pop("others"),
         follow_up=known_at_once("the end of data"),
-        min_n=2,
     )
     profile = profile.assign(p_adjusted=compared.p_adjusted, strength=strength)
     ordered = profile.sort_values(["persona", "strength", "feature"], ignore_index=True)

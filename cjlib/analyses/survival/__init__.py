@@ -36,6 +36,7 @@ from cjlib.shared.group_by import left_out_words, names_given
 from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.shared.silences import rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
+from cjlib.sources.ingest.thin_end import thin_end
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -83,7 +84,9 @@ def survival(
     after the start. With `inactive` it ends at the moment a silence **reaches** that length, the
     first time it does, whatever the events; a gap of exactly that length is churn, and later
     returns do not undo it. Everyone else is censored at the end of data: known to have stayed that
-    long, no more. On one day churn comes before censoring.
+    long, no more. On one day churn comes before censoring. Who was back after the end (other events
+    than the churn event more than a day later, any event after a silence) is counted in headline and
+    definition.
 
     Parameters
     ----------
@@ -164,13 +167,24 @@ def survival(
         )
     if churn is not None or not isinstance(log, EventLog):
         return answer
+    # Where the events lie silences are not counted, and both say the same.
+    return _with_doubts(answer, log, silence)
+
+
+def _with_doubts(answer: Survival, log: EventLog, silence: int) -> Survival:
+    """What makes silences doubtful as churn: the rhythm of many, and last days of which not all events may be there."""
     rhythm = rhythm_in_words(log, silence)
-    if not rhythm:  # where the events lie silences are not counted, and both say the same
-        return answer
+    thin = thin_end(log.engine, log.prepared, log.observed_until_us)
+    late = "" if thin is None else thin.words(log.zone)
+    doubts = {"silences": rhythm, "end of data": late}
+    unsure = (
+        f" But {late}; silences that reached their length in them may be no churn." if late else ""
+    )
     return replace(
         answer,
-        headline=f"{answer.headline}{warned(rhythm)}",
-        definition={**answer.definition, "silences": rhythm},
+        headline=f"{answer.headline}{warned(rhythm)}{unsure}",
+        definition={**answer.definition, **{name: text for name, text in doubts.items() if text}},
+        findings=() if late else answer.findings,
     )
 
 
@@ -253,9 +267,21 @@ def _answer(
         summary=means,
         comparisons=comparisons,
         headline=summary.headline(
-            overall, unit, until, comparisons, len(differing), min_n=min_n, who=who
+            overall,
+            unit,
+            until,
+            comparisons,
+            len(differing),
+            min_n=min_n,
+            who=who,
+            back=lifetimes.back,
         ),
-        definition={**definition, **summary.counts(overall, unit, limit), **by_chance},
+        definition={
+            **definition,
+            **summary.after_the_end(int(overall.churned.sum()), lifetimes.back),
+            **summary.counts(overall, unit, limit),
+            **by_chance,
+        },
         metrics=_metrics(overall, unit, until),
         findings=summary.findings(differing, tested.name, unit),
         families={tested.name: tested.tests} if tested.tests else {},

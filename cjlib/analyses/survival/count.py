@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,16 @@ _YES, _NO = {"yes", "true", "1", "1.0", "churned"}, {"no", "false", "0", "0.0", 
 
 
 @dataclass(frozen=True)
+class Back:
+    """How many had other events after the end of their life, and which of them most had; after a silence any event, and no name."""
+
+    customers: int
+    event: str = ""
+
+
+@dataclass(frozen=True)
 class Lifetimes:
-    """How long each was observed, whether that ended in churn, and the group; of events also the stretch in which churn was probably not recorded."""
+    """How long each was observed, whether that ended in churn, and the group; of events also the stretch in which churn was probably not recorded, and who was back after it."""
 
     length: NDArray[np.float64]
     churned: NDArray[np.bool_]
@@ -43,6 +51,7 @@ class Lifetimes:
     groups: Groups
     unit: str
     unrecorded: Stretch | None = None
+    back: Back | None = None
 
     @property
     def whole(self) -> bool:
@@ -90,6 +99,7 @@ def lives_of(
         groups,
         "day",
         _unrecorded(log, churn, firsts.at, ended),
+        _back(log, churn, firsts.customer, ended),
     )
     return lifetimes, len(firsts.tied_row) - len(firsts)
 
@@ -108,6 +118,40 @@ def _unrecorded(log: EventLog, churn: Step | None, began: Whole, ended: Whole) -
     return None if found["t"].size else stretch
 
 
+def _still_of_the_end(churn: Step | None) -> int:
+    """How long after the end of a life its events are still part of it: a day after a churn event, as a farewell; nothing after a silence."""
+    return 0 if churn is None else DAY
+
+
+def _other_than(churn: Step) -> Step:
+    """The churn event each time it occurs."""
+    return replace(churn, first_time=False)
+
+
+def _back(log: EventLog, churn: Step | None, customer: Whole, ended: Whole) -> Back:
+    """Who had other events than the churn event after the end."""
+    since = np.full(int(customer.max(initial=-1)) + 1, NEVER)
+    over = ended <= log.observed_until_us
+    since[customer[over]] = ended[over] + _still_of_the_end(churn)
+    others = f"t <= {log.observed_until_us} AND t >= {since.min(initial=NEVER)}"
+    if churn is not None:
+        others += f" AND NOT coalesce({log.match(_other_than(churn), 'churn_event')}, FALSE)"
+    source = f"FROM {log.prepared} WHERE {others} GROUP BY"
+    latest = log.engine.columns(f"SELECT c, max(t) AS t {source} c")
+    back = int(np.count_nonzero(_later(latest, since)))
+    if churn is None or not back:
+        return Back(back)
+    kinds = log.engine.columns(f"SELECT c, e, max(t) AS t {source} c, e")
+    of_each = np.bincount(kinds["e"][_later(kinds, since)], minlength=len(log.event_names))
+    return Back(back, log.event_names[int(of_each.argmax())])
+
+
+def _later(seen: dict[str, NDArray[Any]], since: Whole) -> NDArray[np.bool_]:
+    """Which of these customers' times are at or after the end of their life."""
+    known = seen["c"] < since.size
+    return known & (seen["t"] >= since[np.where(known, seen["c"], 0)]) if since.size else known
+
+
 def lives_there(
     log: Log, start: Step, churn: Step | None, inactive: int, by: tuple[str, ...], span: Span
 ) -> tuple[Lifetimes, int]:
@@ -122,7 +166,24 @@ def lives_there(
     days = np.repeat((found["lasted"].to_numpy(dtype="int64") // DAY).astype(np.float64), times)
     churned = np.repeat(found["churned"].to_numpy(dtype="int64") == 1, times)
     tied = int(log.run(tied_sql(log, start, lives))["tied"].iloc[0]) if days.size else 0
-    return Lifetimes(days, churned, np.zeros(days.size, dtype=np.int64), EVERYBODY, "day"), tied
+    group = np.zeros(days.size, dtype=np.int64)
+    back = _back_there(log, lives, churn)
+    return Lifetimes(days, churned, group, EVERYBODY, "day", back=back), tied
+
+
+def _back_there(log: Log, lives: str, churn: Step | None) -> Back:
+    """The same where the events lie."""
+    joined = back_sql(log, lives, churn)
+    found = log.run(f"SELECT COUNT(DISTINCT customer_id) AS back FROM ({joined}) AS back")
+    back = int(found["back"].iloc[0])
+    if churn is None or not back:
+        return Back(back)
+    kinds = log.run(
+        f"SELECT event, COUNT(DISTINCT customer_id) AS back FROM ({joined}) AS back GROUP BY event"
+    )
+    return Back(
+        back, str(kinds.sort_values(["back", "event"], ascending=[False, True])["event"].iloc[0])
+    )
 
 
 def _first_churn(log: EventLog, churn: Step, firsts: Firsts) -> Whole:
@@ -271,6 +332,17 @@ def tied_sql(log: Log, start: Step, lives: str) -> str:
     return (
         f"SELECT COUNT(*) - COUNT(DISTINCT lives.customer_id) AS tied FROM ({lives}) AS lives\n"
         f"  JOIN ({begun}) AS begun ON begun.customer_id = lives.customer_id AND begun_at = started_at"
+    )
+
+
+def back_sql(log: Log, lives: str, churn: Step | None) -> str:
+    """The other events after the end of each life: `customer_id`, `event`."""
+    since = later("churned_at", _still_of_the_end(churn))
+    other = "" if churn is None else f" AND NOT COALESCE({log.portable(_other_than(churn))}, FALSE)"
+    return (
+        f"SELECT lives.customer_id, event FROM ({lives}) AS lives\n"
+        f"  JOIN {log.events_sql} AS seen ON seen.customer_id = lives.customer_id\n"
+        f"  WHERE timestamp >= {since} AND timestamp <= {instant(log.observed_until_us)}{other}"
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cjlib.analyses.findings import Direction, Finding
-from cjlib.analyses.survival.count import Span
+from cjlib.analyses.survival.count import Back, Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import others_in_words
@@ -42,14 +42,15 @@ def headline(
     *,
     min_n: int,
     who: str,
+    back: Back | None = None,
 ) -> str:
-    """When half are gone, or how many are left at the end."""
+    """When half have churned, or how many have not at the end; and how many of those who did were back later."""
     n, churned = int(curve.at_risk[0]), int(curve.churned.sum())
     if n == 0:
         return f"No {who} to follow: nothing to count."
     if n < min_n:
         return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
-    return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons, differ)}".strip()
+    return f"{_half(curve, unit, limit)} {_seen(n, churned, who, back)} {_differing(comparisons, differ)}".strip()
 
 
 def _half(curve: Curve, unit: str, limit: float) -> str:
@@ -62,8 +63,23 @@ def _half(curve: Curve, unit: str, limit: float) -> str:
     return f"{percent(share)}{within} are still there after {limit:g} {unit}s; the median is not reached."
 
 
-def _seen(n: int, churned: int, who: str) -> str:
-    return f"Of {count_of(n, who)}, {churned:,} churned while observed; the others are counted only as long as they were seen."
+def _seen(n: int, churned: int, who: str, back: Back | None) -> str:
+    again = f", {_again(back)}" if back is not None and back.customers else ""
+    return f"Of {count_of(n, who)}, {churned:,} churned while observed{again}; the others are counted only as long as they were seen."
+
+
+def _again(back: Back) -> str:
+    if not back.event:
+        return f"{back.customers:,} of whom had events again later"
+    return f"{back.customers:,} of whom had other events more than a day later (most often {shown(back.event)})"
+
+
+def after_the_end(churned: int, back: Back | None) -> dict[str, str]:
+    """For the definition: that a life ends once, and who was seen later."""
+    if back is None:
+        return {}
+    told = _again(back) if back.customers else "none of whom was seen again later"
+    return {"after the end": f"{churned:,} churned, {told}; a life is counted to its first end"}
 
 
 def _differing(comparisons: pd.DataFrame, beyond: int) -> str:

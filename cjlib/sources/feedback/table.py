@@ -20,6 +20,7 @@ from cjlib.show.tables import table_html
 from cjlib.show.wording import Wording
 from cjlib.sources.combine import stacked
 from cjlib.sources.connect.files import find_files
+from cjlib.sources.feedback.doubtful_answers import lines_of_doubtful_answers
 from cjlib.sources.feedback.values import (
     NAMES,
     SCORES,
@@ -69,7 +70,7 @@ TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
 NO_DATES = "none"
 _REMEDIES = REMEDIES | {
     "duplicate id": "a feedback_id must stand once; leave the column out of columns={…} if it is not an id",
-    "exact duplicate": "the same customer, time, text and scores: write each answer once",
+    "exact duplicate": "the same customer, time, stage, touchpoint, text and scores: write each answer once",
 } | {
     f"{name} out of range": f"{name} runs from {low} to {high}; say another scale with columns={{'{name}': ('its column', '1 to 7')}}"
     for name, (low, high) in SCORES.items()
@@ -229,8 +230,8 @@ def read_feedback(
     Every row is one answer, review or complaint, or stands in `.quarantine` with its reason: a
     timestamp that is missing, cannot be read or has not happened yet; a score outside its scale
     (nobody is moved to the nearest bound) or, but for ratings, not whole; a feedback_id that
-    another row has (the row whose content comes first as text stays); the same customer, time, text
-    and scores once more. Two people may write the same words: anonymous rows that are equal stay. A
+    another row has (the row whose content comes first as text stays); the same customer, time,
+    stage, touchpoint, text and scores once more. Two people may write the same words: anonymous rows that are equal stay. A
     score of "10" is a number; "n/a", "-" and words are no answer, and counted. Text keeps what was
     written but for HTML entities, decoded once, and outer white space. Which end of a scale is best
     is never guessed: `.quality` says where it looks reversed. Without `feedback_id`, ids are made
@@ -386,6 +387,9 @@ def _read(source: Any, options: _Options) -> Feedback:
             *notes,
             *findings,
             *reversed_scales(used, given.scales),
+            *lines_of_doubtful_answers(
+                used, {name: (one.low, one.high) for name, one in given.scales.items()}
+            ),
         ],
         rows,
     )

@@ -259,7 +259,7 @@ _YES, _NO = (
     frozenset({"true", "yes", "y", "1", "t", "1.0"}),
     frozenset({"false", "no", "n", "0", "f", "0.0"}),
 )
-_SAME = ("customer_id", "timestamp", "text", *SCORES)
+_SAME = ("customer_id", "timestamp", "text", "stage", "touchpoint", *SCORES)
 ASKED_ABOUT = 1_000
 ROWS_AT_ONCE = 50_000
 FEWEST_TO_COMPARE = 50

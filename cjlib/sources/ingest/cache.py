@@ -31,7 +31,7 @@ from cjlib.sources.log.engine import DuckDB
 
 LARGE = 50 * 2**20
 """Sources of fewer bytes are prepared in memory each time, which takes well under a second, or once in a run."""
-FORMAT = 4
+FORMAT = 5
 
 
 _LOG = logging.getLogger(__name__)

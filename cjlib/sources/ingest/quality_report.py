@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from cjlib.errors import DataError, shown
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.ingest.columns import Columns
+from cjlib.sources.ingest.delivered_twice import delivered_twice
 from cjlib.sources.ingest.open_source import QualityLine, Raw
 from cjlib.sources.ingest.parse_times import NAIVE, SPREADSHEET, UNREADABLE, why_no_time
+from cjlib.sources.ingest.thin_end import line_of_thin_end
 from cjlib.sources.log.engine import DuckDB, blank, literal
 from cjlib.sources.log.prepared_table import Property, count_ties
 
@@ -227,7 +229,9 @@ def quality_table(
         QualityLine("events used", extent.events, ""),
         *_reasons(checked.tally.reasons),
         *checked.findings,
-        *lines_of_events(engine, extent, checked.ties, zone, whole_days),
+        *lines_of_events(
+            engine, extent, checked.properties, checked.ties, zone, whole_days=whole_days
+        ),
         *_doubtful_ids(engine, extent),
     ]
     return as_table(lines, checked.tally.rows)
@@ -252,18 +256,26 @@ def extent_of(engine: DuckDB) -> Extent:
 
 
 def lines_of_events(
-    engine: DuckDB, extent: Extent, ties: tuple[int, int, int], zone: ZoneInfo, whole_days: bool
+    engine: DuckDB,
+    extent: Extent,
+    properties: Sequence[Property],
+    ties: tuple[int, int, int],
+    zone: ZoneInfo,
+    *,
+    whole_days: bool,
 ) -> list[QualityLine]:
-    """What is said of the events of a log together: ties, span, how fine its times are, customers, names."""
+    """What is said of the events of a log together: ties, repeats, span, how fine its times are, customers, names."""
     counted = dict(
         engine.rows(
             "SELECT n.value, count(*) FROM prepared p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY n.value"
         )
     )
-    lines = [_ties(ties)]
+    repeats = delivered_twice(engine, properties, ties[0], extent.events, whole_days=whole_days)
+    lines = [_ties(ties), *repeats]
     if extent.first is not None and extent.last is not None:
         lines += [
             _span(extent.first, extent.last, extent.events, zone),
+            *line_of_thin_end(engine, zone),
             _resolution(engine, extent.events, whole_days),
         ]
     return [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
-from cjlib.views.map_html.sentiment_lane import NAMES, Mood, moods
+from cjlib.views.map_html.sentiment_lane import Mood, moods, name_of
 from cjlib.views.map_style import STEPS
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def feelings(
         if measure is None
         else [
             (
-                f"Feeling ({NAMES[measure]})",
+                f"Feeling ({name_of(held, measure)})",
                 "mood",
                 [_mood(found.get(str(row["stage"]))) for row in stages],
             )

@@ -14,18 +14,22 @@ from cjlib.views.map_style import STEPS
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
 
-SCALES = {
-    "text": (-1.0, 0.0, 1.0),
-    "csat": (1.0, 3.0, 5.0),
-    "nps": (0.0, 5.0, 10.0),
-    "ces": (1.0, 4.0, 7.0),
-}
 NAMES = {
-    "text": "sentiment of texts, −1 to 1",
-    "csat": "CSAT, mean of 1 to 5",
-    "nps": "answers to NPS, mean of 0 to 10",
-    "ces": "CES, mean of 1 to 7",
+    "text": "sentiment of texts, {} to {}",
+    "csat": "CSAT, mean of {} to {}",
+    "nps": "answers to NPS, mean of {} to {}",
+    "ces": "CES, mean of {} to {}",
 }
+
+
+def name_of(held: JourneyMap, measure: str) -> str:
+    """A measure of the sentiment line with the ends of its scale."""
+    return NAMES[measure].format(*(f"{end:g}".replace("-", "−") for end in held.scales[measure]))
+
+
+def middle_of(held: JourneyMap, measure: str) -> float:
+    """The middle of its scale."""
+    return sum(held.scales[measure]) / 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def moods(held: JourneyMap, group: Any) -> tuple[str | None, dict[str, Mood]]:
     if not len(line):
         return None, {}
     measure = str(line["measure"].iloc[0])
-    bottom, middle, top = SCALES[measure]
+    (bottom, top), middle = held.scales[measure], middle_of(held, measure)
     reach = max(
         abs(line[["value", "value_low", "value_high"]].clip(bottom, top) - middle).max().max()
         * 1.15,

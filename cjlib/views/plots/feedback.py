@@ -138,13 +138,13 @@ def time(result: Any) -> go.Figure:
     shifts = result.shifts[result.shifts["p_adjusted"] < CLAIM]
     moved = theme.records(shifts)
     told = [
-        f"from {one['period']:%Y-%m-%d} on the mean answer is {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
+        f"from {one['period']:%Y-%m-%d} on the mean answer is {one['mean_after']:.2f} in place of {one['mean_before']:.2f} ({one['segment']}, n = {one['n_after']:,})"
         for one in moved[:3]
     ]
     caption = f"{result.headline} " + (
         f"Outside normal variation: {'; '.join(told)}." if told else level_unchanged(result)
     )
-    given = Lines(result.table, "value", "low", "high", "n")
+    given = Lines(result.table, "value", "low", "high", "customers")
     return over_time(
         given,
         shifts,
@@ -169,6 +169,7 @@ def compare(result: Any) -> go.Figure:
         "text high",
         "rank by score",
         "rank by text",
+        "in opposite order to",
     ]
     keys = (
         "segment",
@@ -182,6 +183,7 @@ def compare(result: Any) -> go.Figure:
         "text_high",
         "rank_by_score",
         "rank_by_text",
+        "opposite",
     )
     caption = _compared(table)
     if not table:
@@ -248,12 +250,14 @@ def _compared(table: list[dict[str, Any]]) -> str:
             if table
             else "There are not both solicited scores and unsolicited texts: the column solicited says which answers were asked for."
         )
-    most = max(ranked, key=lambda row: (abs(row["rank_difference"]), row["segment"]))
-    if most["rank_difference"] == 0:
-        return (
-            f"Solicited and unsolicited answers put the {len(ranked)} segments in the same order."
-        )
-    return f"Solicited and unsolicited answers disagree most about {most['segment']}: place {most['rank_by_score']:.0f} from the bottom by score, {most['rank_by_text']:.0f} by text, of {len(ranked)} segments."
+    opposite = [row for row in ranked if not numbers.missing(row["opposite"])]
+    if not opposite:
+        return f"No two of {len(ranked)} segments stand in one order by solicited scores and in the other by unsolicited texts, with intervals apart."
+    first = opposite[0]
+    return (
+        f"Solicited scores and unsolicited texts put {first['segment']} and {first['opposite']} in opposite order, with intervals apart by both: "
+        f"{len(opposite)} of {len(ranked)} segments stand so to another."
+    )
 
 
 def crossed(result: Any, *, quotes: bool = True) -> go.Figure:
@@ -290,7 +294,7 @@ def crossed(result: Any, *, quotes: bool = True) -> go.Figure:
         ]
         for row in table
     ]
-    said = f"{numbers.capitalised(caption)}. Often the scale was misread, or one thing was good and another bad."
+    said = f"{numbers.capitalised(caption)}. A scale misread, one thing good and another bad, or a label of the model that is wrong: the quotes tell."
     return bars(
         rows,
         axis="share of the texts with that score",

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
-from cjlib.views.map_html.sentiment_lane import NAMES, POINTS, SCALES, rows_of_group
+from cjlib.views.map_html.sentiment_lane import POINTS, middle_of, name_of, rows_of_group
 from cjlib.views.plots import theme
 from cjlib.views.plots.map_pain import moments, pain_points, routes, support
 from cjlib.views.plots.persona_maps import groups
@@ -55,24 +55,25 @@ def sentiment(
     ]
     if not rows:
         return theme.empty(f"There are no answers of the measure {chosen}.", columns=LINE_COLUMNS)
+    called = name_of(held, chosen)
     return theme.figure(
-        _line_traces(rows, chosen),
-        caption=_caption(rows, chosen),
-        alt=f"A line of {NAMES[chosen]} over {numbers.count_of(len(rows), 'stage')}, each with its 95% CI; the table below holds every number.",
+        _line_traces(rows, called),
+        caption=_caption(rows, called),
+        alt=f"A line of {called} over {numbers.count_of(len(rows), 'stage')}, each with its 95% CI; the table below holds every number.",
         columns=LINE_COLUMNS,
         rows=table,
         height=340,
         annotations=[_badge(row) for row in rows if not numbers.missing(row["named"])],
         xaxis=stage_axis([str(row["stage"]) for row in rows], [row["position"] for row in rows]),
-        yaxis={"title": {"text": NAMES[chosen]}, "zeroline": False},
+        yaxis={"title": {"text": called}, "zeroline": False},
         shapes=[
             {
                 "type": "line",
                 "xref": "paper",
                 "x0": 0,
                 "x1": 1,
-                "y0": SCALES[chosen][1],
-                "y1": SCALES[chosen][1],
+                "y0": middle_of(held, chosen),
+                "y1": middle_of(held, chosen),
                 "line": {"dash": "dot", "width": 1, "color": theme.MUTED},
             }
         ],
@@ -82,23 +83,21 @@ def sentiment(
 
 def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     """What stands out significantly, with its number; or between what the stages lie."""
-    readable = [row for row in rows if row["n"] >= MIN_N]
+    readable = [row for row in rows if row["customers"] >= MIN_N]
     if not readable:
-        return f"No stage has {MIN_N} answers: {NAMES[measure]} is too thin to read."
+        return f"No stage has answers of {MIN_N} customers: {measure} is too thin to read."
     if len(readable) == 1:
-        return (
-            f"Only {readable[0]['stage']} has {MIN_N} answers: there is no stage to compare with."
-        )
+        return f"Only {readable[0]['stage']} has answers of {MIN_N} customers: there is no stage to compare with."
     named = [row for row in rows if not numbers.missing(row["named"])]
     others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""
     if not named:
-        return f"No stage differs significantly: {NAMES[measure]}, {span}."
+        return f"No stage differs significantly: {measure}, {span}."
     told = [
         f"{one['stage']} is a {POINTS.get(one['named'], one['named'])} at {_number(one['value'])} ({_number(one['value_low'])} to {_number(one['value_high'])}, n = {one['n']:,})"
         for one in named
     ]
-    return f"{numbers.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({NAMES[measure]})."
+    return f"{numbers.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({measure})."
 
 
 def _number(value: float) -> str:
@@ -125,7 +124,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         f"<b>{theme.label(row['stage'])}</b><br>{row['value']:.2f} ({row['value_low']:.2f} to {row['value_high']:.2f})<br>n = {row['n']:,} of {numbers.count_of(row['customers'], 'customer')}"
         for row in rows
     ]
-    few = [row["n"] < MIN_N for row in rows]
+    few = [row["customers"] < MIN_N for row in rows]
     drawn = go.Scatter(
         x=x,
         y=[row["value"] for row in rows],
@@ -133,12 +132,12 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         line={"color": theme.COLOURS[0], "width": 3},
         marker={
             "size": 10,
-            "color": theme.faded([row["n"] for row in rows]),
+            "color": theme.faded([row["customers"] for row in rows]),
             "symbol": ["circle-open" if each else "circle" for each in few],
         },
         hovertext=hover,
         hoverinfo="text",
-        name=NAMES[measure],
+        name=measure,
     )
     return [band, drawn]
 

@@ -22,7 +22,7 @@ COLUMNS = [
     "low",
     "high",
     "standard deviations",
-    "adjusted p",
+    "adjusted p, of groups that the same data made",
 ]
 VALUES = ("value", "value_rest", "difference", "low", "high", "standardised", "p_adjusted")
 

@@ -92,7 +92,9 @@ MOST = 3
 
 
 def level_unchanged(result: Any) -> str:
-    """What a caption says where no level moved: nothing did, or there was too little to tell."""
+    """What a caption says where no level moved: nothing did, or it could not be told."""
+    if "scale" in result.definition:
+        return "Its scale may have changed, so no period is compared with another."
     searched = any(name.startswith("levels of") for name in result.families)
     return (
         "No change of its level outside normal variation."
@@ -123,7 +125,7 @@ def over_time(
     given: Lines, shifts: pd.DataFrame, axis: Axis, *, caption: str, alt: str
 ) -> go.Figure:
     """A line a segment with its band, hollow where a period rests on too few; a dotted upright where the level moved."""
-    columns = ["segment", "period", axis.title, "low", "high", "n"]
+    columns = ["segment", "period", axis.title, "low", "high", "customers"]
     table = given.table[["segment", "period", given.value, given.low, given.high, given.n]]
     if table[given.value].notna().sum() == 0:
         return theme.empty(caption, columns=columns)

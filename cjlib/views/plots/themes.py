@@ -65,7 +65,7 @@ def _said(row: dict[str, Any]) -> str:
         f"text {numbers.signed(row['mean_score'], 2)}",
     ]
     return " · ".join(
-        parts + ([f"NPS {numbers.signed(row['nps'])}"] if row["n_nps"] >= MIN_N else [])
+        parts + ([f"NPS {numbers.signed(row['nps'])}"] if row["nps_customers"] >= MIN_N else [])
     )
 
 
@@ -119,7 +119,7 @@ def trend(result: Any) -> go.Figure:
     )
     table = table.assign(segment=table["segment"].astype("str"))
     caption = "Share of each month's comments with a theme, the most common themes; the band is the 95% CI."
-    given = Lines(table, "share_of_comments", "low", "high", "comments")
+    given = Lines(table, "share_of_comments", "low", "high", "customers")
     return over_time(
         given,
         pd.DataFrame(),
@@ -140,10 +140,11 @@ def stages(result: Any) -> go.Figure:
         for row in theme.records(table)
     ]
     columns = ["theme", "stage", "n", "comments of the stage", "share", "low", "high"]
-    readable = table[table["comments"] >= MIN_N]
+    readable = table[table["customers"] >= MIN_N]
     if readable.empty:
         return theme.empty(
-            "No stage has enough comments to show which themes they carry.", columns=columns
+            f"No stage has comments of {MIN_N} customers: too few to show which themes they carry.",
+            columns=columns,
         )
     order = [
         row["theme"]
@@ -153,11 +154,19 @@ def stages(result: Any) -> go.Figure:
     grid = readable.pivot_table(index="theme", columns="stage", values="share_of_comments").reindex(
         order
     )
-    top = max(
-        theme.records(readable),
-        key=lambda row: (row["share_of_comments"], row["theme"], row["stage"]),
+    cells = theme.records(readable)
+    top = max(cells, key=lambda row: (row["share_of_comments"], row["theme"], row["stage"]))
+    alike = (
+        " (another as much)"
+        if sum(row["share_of_comments"] == top["share_of_comments"] for row in cells) > 1
+        else ""
     )
-    caption = f"“{top['theme']}” at {top['stage']} is the most frequent: {numbers.percent(top['share_of_comments'])} of {numbers.count_of(top['comments'], 'comment')}. Stages with fewer than 30 are in the table only."
+    caption = (
+        f"“{top['theme']}” at {top['stage']} is the most frequent{alike}: {numbers.percent(top['share_of_comments'])} of {numbers.count_of(top['comments'], 'comment')}. "
+        f"Stages with comments of fewer than {MIN_N} customers are in the table only."
+        if top["n"]
+        else "None of the themes stands in a comment of these stages."
+    )
     heat = go.Heatmap(
         z=grid.to_numpy().tolist(),
         x=list(range(grid.shape[1])),
@@ -310,7 +319,7 @@ def time(result: Any) -> go.Figure:
     caption = "Mean score of the texts, −1 to 1, a model index. " + (
         f"Outside normal variation: {'; '.join(told)}." if told else level_unchanged(result)
     )
-    given = Lines(result.table, "mean_score", "mean_low", "mean_high", "n_scored")
+    given = Lines(result.table, "mean_score", "mean_low", "mean_high", "customers")
     return over_time(
         given, shifts, Axis("mean text score (model index)"), caption=caption, alt=caption
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ def poster_content(journey_map: JourneyMap, group: str | None = None) -> PosterC
     points = _of_group(journey_map.touchpoints, name, key)
     line = _of_group(journey_map.sentiment_line, name, key)
     moments = _of_group(journey_map.moments, name, key)
-    curve = _curve(line)
+    curve = _curve(line, journey_map.scales)
     stages = tuple(
         _stage(journey_map, row, points, moments, curve, whole=name is None)
         for row in records(table)
@@ -231,13 +231,9 @@ def _measure(line: pd.DataFrame) -> str:
     return str(lead["measure"].iloc[0]) if len(lead) else ""
 
 
-SCALES = {"text": (-1.0, 1.0), "nps": (0.0, 10.0), "ces": (1.0, 7.0)}
-"""Lowest and highest answer of a measure; stars and satisfaction go from 1 to 5."""
-
-
-def _curve(line: pd.DataFrame) -> dict[str, Feeling]:
+def _curve(line: pd.DataFrame, scales: Mapping[str, tuple[float, float]]) -> dict[str, Feeling]:
     """The leading measure at each stage, moved onto −1 … 1."""
-    lowest, highest = SCALES.get(_measure(line), (1.0, 5.0))
+    lowest, highest = scales.get(_measure(line), (-1.0, 1.0))
     middle, half = (lowest + highest) / 2, (highest - lowest) / 2
     stages = line[line["lead"].astype(bool) & line["touchpoint"].isna()]
     return {
@@ -248,7 +244,7 @@ def _curve(line: pd.DataFrame) -> dict[str, Feeling]:
             signed(row["value"], 2) if lowest < 0 else number(row["value"]),
         )
         for row in stages.to_dict("records")
-        if not (missing(row["value"]) or math.isnan(row["value_low"])) and row["n"] >= MIN_N
+        if not (missing(row["value"]) or math.isnan(row["value_low"])) and row["customers"] >= MIN_N
     }
 
 
