@@ -7,6 +7,7 @@ import numpy as np
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import events_sql
 from cjlib.show.numbers import timespan
+from cjlib.sources.ingest.thin_end import THIN, thin_end
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.event_log import EventLog
 
@@ -38,6 +39,15 @@ def silences_broken(log: EventLog, length: int, activity: Event = None) -> tuple
         f"WHERE (nc IS NULL OR nc <> c OR nt - t >= {length}) AND t <= {until - 2 * length}"
     )["broken"]
     return int(np.count_nonzero(found == 1)), len(found)
+
+
+def late_in_words(log: EventLog) -> str:
+    """That many customers are missing in the last days, as the reading found it where it looked at the same events; "" where they are not."""
+    read = not log.filters and log.span_us is not None and log.span_us[1] == log.observed_until_us
+    if read and THIN not in set(log.quality["check"]):
+        return ""
+    thin = thin_end(log.engine, log.prepared, log.observed_until_us)
+    return "" if thin is None else thin.words(log.zone)
 
 
 def warned(rhythm: str) -> str:

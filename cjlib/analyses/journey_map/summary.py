@@ -13,6 +13,7 @@ from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.pain import MATERIAL
 from cjlib.analyses.result import Better, Metric, Unit, metric
 from cjlib.shared.comparison import CLAIM, MIN_N
+from cjlib.shared.silences import late_in_words
 from cjlib.show.numbers import (
     about,
     confidence,
@@ -24,7 +25,6 @@ from cjlib.show.numbers import (
     ranks,
     timespan,
 )
-from cjlib.sources.ingest.thin_end import thin_end
 from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.995
@@ -249,8 +249,8 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
     }
     if source.log is not None:
         words["end of data"] = f"{source.log.observed_until:%Y-%m-%d %H:%M} ({source.log.timezone})"
-        thin = thin_end(source.log.engine, source.log.prepared, source.log.observed_until_us)
-        words |= {} if thin is None else {"last days": thin.words(source.log.zone)}
+        late = late_in_words(source.log)
+        words |= {"last days": late} if late else {}
     slow = [stage.name for stage in journey.stages if stage.expected is None]
     words["slow is not assessed"] = (
         ", ".join(slow) + " (no expected time in the journey file)"

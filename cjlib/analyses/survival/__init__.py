@@ -34,9 +34,8 @@ from cjlib.shared.comparison import (
 from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import left_out_words, names_given
 from cjlib.shared.risk_comparison import LogRank, SameAge
-from cjlib.shared.silences import rhythm_in_words, warned
+from cjlib.shared.silences import late_in_words, rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
-from cjlib.sources.ingest.thin_end import thin_end
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -174,8 +173,7 @@ def survival(
 def _with_doubts(answer: Survival, log: EventLog, silence: int) -> Survival:
     """What makes silences doubtful as churn: the rhythm of many, and last days of which not all events may be there."""
     rhythm = rhythm_in_words(log, silence)
-    thin = thin_end(log.engine, log.prepared, log.observed_until_us)
-    late = "" if thin is None else thin.words(log.zone)
+    late = late_in_words(log)
     doubts = {"silences": rhythm, "end of data": late}
     unsure = (
         f" But {late}; silences that reached their length in them may be no churn." if late else ""

@@ -85,11 +85,11 @@ def lives_of(
         (firsts.at >= (NEVER_BEFORE if first is None else first))
         & (firsts.at <= (NEVER if last is None else last))
     )
-    ended = (
-        _first_churn(log, churn, firsts)
-        if churn is not None
-        else _first_silence(log, inactive, firsts)
-    )
+    if churn is None:
+        ended, back = _first_silence(log, inactive, firsts)
+    else:
+        ended = _first_churn(log, churn, firsts)
+        back = _back(log, churn, firsts.customer, ended)
     days = (np.minimum(ended, log.observed_until_us) - firsts.at) // DAY
     group, groups = grouped(log, firsts, by, "by")
     lifetimes = Lifetimes(
@@ -99,7 +99,7 @@ def lives_of(
         groups,
         "day",
         _unrecorded(log, churn, firsts.at, ended),
-        _back(log, churn, firsts.customer, ended),
+        back,
     )
     return lifetimes, len(firsts.tied_row) - len(firsts)
 
@@ -128,28 +128,24 @@ def _other_than(churn: Step) -> Step:
     return replace(churn, first_time=False)
 
 
-def _back(log: EventLog, churn: Step | None, customer: Whole, ended: Whole) -> Back:
+def _back(log: EventLog, churn: Step, customer: Whole, ended: Whole) -> Back:
     """Who had other events than the churn event after the end."""
-    since = np.full(int(customer.max(initial=-1)) + 1, NEVER)
+    since = np.full(log.n_customer_codes, NEVER)
     over = ended <= log.observed_until_us
     since[customer[over]] = ended[over] + _still_of_the_end(churn)
-    others = f"t <= {log.observed_until_us} AND t >= {since.min(initial=NEVER)}"
-    if churn is not None:
-        others += f" AND NOT coalesce({log.match(_other_than(churn), 'churn_event')}, FALSE)"
-    source = f"FROM {log.prepared} WHERE {others} GROUP BY"
-    latest = log.engine.columns(f"SELECT c, max(t) AS t {source} c")
-    back = int(np.count_nonzero(_later(latest, since)))
-    if churn is None or not back:
-        return Back(back)
-    kinds = log.engine.columns(f"SELECT c, e, max(t) AS t {source} c, e")
-    of_each = np.bincount(kinds["e"][_later(kinds, since)], minlength=len(log.event_names))
-    return Back(back, log.event_names[int(of_each.argmax())])
-
-
-def _later(seen: dict[str, NDArray[Any]], since: Whole) -> NDArray[np.bool_]:
-    """Which of these customers' times are at or after the end of their life."""
-    known = seen["c"] < since.size
-    return known & (seen["t"] >= since[np.where(known, seen["c"], 0)]) if since.size else known
+    if not over.any():
+        return Back(0)
+    others = f"t <= {log.observed_until_us} AND t >= {since.min()} AND NOT coalesce({log.match(_other_than(churn), 'churn_event')}, FALSE)"
+    seen = log.fetch("customer", "time", "event", where=others)
+    later = seen["time"] >= since[seen["customer"]]
+    who, event = seen["customer"][later], seen["event"][later]
+    back = int(np.count_nonzero(np.diff(who, prepend=-1)))
+    if not back:
+        return Back(0)
+    by_event = np.argsort(event, kind="stable")
+    who, event = who[by_event], event[by_event]
+    first = (np.diff(who, prepend=-1) != 0) | (np.diff(event, prepend=-1) != 0)
+    return Back(back, log.event_names[int(np.bincount(event[first]).argmax())])
 
 
 def lives_there(
@@ -189,34 +185,34 @@ def _back_there(log: Log, lives: str, churn: Step | None) -> Back:
 def _first_churn(log: EventLog, churn: Step, firsts: Firsts) -> Whole:
     """The first churn event at or after the start."""
     found = log.engine.columns(events_sql(log, churn, "churn_event", "c, t", "TRUE")[1:-1])
-    customer, times = found["c"], found["t"]
-    return _first_per_life(firsts, customer, times, times)
+    first = _first_per_life(firsts, found["c"], found["t"])
+    return np.append(found["t"], NEVER)[first]
 
 
-def _first_silence(log: EventLog, inactive: int, firsts: Firsts) -> Whole:
-    """The moment at which a silence first reached its length; the last silence is the one up to the end of data."""
+def _first_silence(log: EventLog, inactive: int, firsts: Firsts) -> tuple[Whole, Back]:
+    """The moment at which a silence first reached its length, and who had any event after it; the last silence is the one up to the end of data."""
     source = events_sql(log, ANY, "event", "c, t", f"t <= {log.observed_until_us}")
     found = log.engine.columns(
-        f"SELECT c, t FROM (SELECT c, t, lead(c) OVER () AS nc, lead(t) OVER () AS nt FROM {source}) "
+        f"SELECT c, t, nc IS NOT NULL AND nc = c AS again FROM (SELECT c, t, lead(c) OVER () AS nc, lead(t) OVER () AS nt FROM {source}) "
         f"WHERE nc IS NULL OR nc <> c OR nt - t >= {inactive}"
     )
-    return _first_per_life(firsts, found["c"], found["t"], found["t"] + inactive)
+    first = _first_per_life(firsts, found["c"], found["t"])
+    back = np.append(found["again"].astype(bool), False)[first]
+    return np.append(found["t"] + inactive, NEVER)[first], Back(int(np.count_nonzero(back)))
 
 
-def _first_per_life(firsts: Firsts, customer: Whole, times: Whole, ends: Whole) -> Whole:
-    """The first end whose event stands at or after the start of the life; events are sorted by customer and time."""
-    place = np.full(int(firsts.customer.max(initial=-1)) + 1, -1, dtype=np.int64)
-    place[firsts.customer] = np.arange(len(firsts))
-    known = customer < place.size
-    life = place[customer[known]]
-    mine = life >= 0
-    life, end, begun = life[mine], ends[known][mine], firsts.at
-    after = times[known][mine] >= begun[life]
-    # Sorted by customer and time: the first of each life is its earliest.
+def _first_per_life(firsts: Firsts, customer: Whole, times: Whole) -> Whole:
+    """Of events sorted by customer and time the place of the first at or after the start of each life; −1 where there is none."""
+    life_of = np.full(int(firsts.customer.max(initial=-1)) + 1, -1, dtype=np.int64)
+    life_of[firsts.customer] = np.arange(len(firsts))
+    place = np.flatnonzero(customer < life_of.size)
+    place = place[life_of[customer[place]] >= 0]
+    life, begun = life_of[customer[place]], firsts.at
+    after = times[place] >= begun[life]
     who, first = np.unique(life[after], return_index=True)
-    ended = np.full(len(firsts), NEVER)
-    ended[who] = end[after][first]
-    return ended
+    found = np.full(len(firsts), -1, dtype=np.int64)
+    found[who] = place[after][first]
+    return found
 
 
 def lifetimes_of(

@@ -57,11 +57,17 @@ def thin_end(engine: DuckDB, prepared: str, until: int | None = None) -> ThinEnd
     if first is None or last is None or last - first < FEWEST_DAYS * DAY:
         return None
     active = _active_by_day(engine, prepared, first, last)
-    weeks = _Spans.of(active, WEEK)
+    few = [
+        days
+        for days in range(1, min(MOST_DAYS, active.size // 3) + 1)
+        if _spans(active, days) and _few_throughout(active[:days], _usual(active, days, 1)[:, 0])
+    ]
+    weeks = _Spans.of(active, WEEK) if few else None
     found = [
         (step, days, thin)
-        for days in range(1, min(MOST_DAYS, active.size // 3) + 1)
-        if (thin := _Spans.of(active, days)).newest_is_thin(active)
+        for days in few
+        if weeks is not None
+        and (thin := _Spans.of(active, days)).newest_stands_out
         and (step := thin.step_from(weeks)) > FAR_OFF
     ]
     if not found:
@@ -96,45 +102,52 @@ def _begun_by_day(engine: DuckDB, prepared: str, first: int, last: int) -> Days:
     return begun[:-1]
 
 
+def _spans(active: Days, days: int) -> int:
+    """How many spans of so many days have three weeks before them."""
+    return max(active.size - days - WEEK * (-(-days // WEEK) + WEEKS), 0)
+
+
+def _usual(active: Days, days: int, spans: int) -> Days:
+    """For each day (row) of each of so many spans, the newest first: the mean of the same weekday in the nearest three weeks before all of the span."""
+    place = np.arange(days)
+    nearest = -(-(days - place) // WEEK)
+    starts = place + WEEK * (nearest + np.arange(WEEKS)[:, None])
+    return active[starts[:, :, None] + np.arange(spans)].mean(axis=0)
+
+
+def _few_throughout(active: Days, usual: Days) -> bool:
+    """Whether days lie far below what is usual together, and each by about half as much."""
+    whole = float(usual.sum())
+    if whole < FEWEST or (share := float(active.sum()) / whole) > THIN_SHARE:
+        return False
+    return bool((active <= (1 + share) / 2 * usual + np.sqrt(usual)).all())
+
+
 @dataclass(frozen=True)
 class _Spans:
-    """All spans of so many days, the newest first: customers active in each, how many are usual, and those of each of the newest days."""
+    """All spans of so many days, the newest first: customers active in each, and how many are usual."""
 
     days: int
     active: Days
     usual: Days
-    usual_of_newest: Days
 
     @staticmethod
     def of(active: Days, days: int) -> _Spans:
-        """Each day's usual number is the mean of the same weekday in the nearest three weeks before all of the span."""
-        reach = WEEK * (-(-days // WEEK) + WEEKS)
-        spans = max(active.size - days - reach, 0)
-        usual = np.zeros((days, spans))
-        for place in range(days):
-            nearest = -(-(days - place) // WEEK)
-            starts = place + WEEK * np.arange(nearest, nearest + WEEKS)
-            usual[place] = np.mean([active[start : start + spans] for start in starts], axis=0)
+        """Those that have three weeks before them."""
+        spans = _spans(active, days)
         sums = np.convolve(active, np.ones(days), mode="valid")[:spans]
-        return _Spans(days, sums, usual.sum(axis=0), usual[:, 0] if spans else np.zeros(days))
+        return _Spans(days, sums, _usual(active, days, spans).sum(axis=0))
 
     @property
     def share(self) -> Days:
         """Of what is usual."""
         return self.active / np.maximum(self.usual, 1e-9)
 
-    def newest_is_thin(self, active: Days) -> bool:
-        """Whether the newest span is thin throughout and stands out from all before it."""
+    @property
+    def newest_stands_out(self) -> bool:
+        """Whether the newest span is thinner than any before it."""
         before = self.share[self.days :]
-        if before.size < OTHER_SPANS or self.usual[0] < FEWEST:
-            return False
-        share = float(self.share[0])
-        half_as_much = (1 + share) / 2 * self.usual_of_newest + np.sqrt(self.usual_of_newest)
-        return bool(
-            share <= THIN_SHARE
-            and share < LESS_THAN_EVER * before.min()
-            and (active[: self.days] <= half_as_much).all()
-        )
+        return before.size >= OTHER_SPANS and bool(self.share[0] < LESS_THAN_EVER * before.min())
 
     def step_from(self, weeks: _Spans) -> float:
         """By how many standard errors the share of the week before lies above that of the newest span; 0 where that week is thin too."""
