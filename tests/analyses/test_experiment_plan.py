@@ -8,6 +8,8 @@ import pytest
 from test_experiment import CONVERSION, REVENUE, bought, day, exposed, log_of, plan, read, world
 
 import cjlib as cj
+from cjlib.analyses.experiment.measures import CustomerValues
+from cjlib.analyses.experiment.plan import _changed, _Runs
 
 REFUNDS = cj.Measure("refunds", "refund", better="lower", role="guardrail")
 CLICKS = cj.Measure("clicks", "seen", kind="count")
@@ -269,3 +271,16 @@ def test_a_test_of_more_than_a_year_is_none():
     log = cj.read_events(pd.concat([seen, seen[:30].assign(event="buy")]), observed_until=day(90))
     told = cj.plan_experiment(log, entry="seen", measures=[cj.Measure("a", "buy")], window="7D")
     assert told.headline.startswith("No change of 20% or less in a can be shown within a year: 20% takes about")  # fmt: skip
+
+
+def test_a_simulated_share_with_an_effect_varies_as_a_share_does():
+    """The effect was added to the share that happened to be drawn, which moved it twice: 77 in place of 80 of 100 simulated experiments showed it."""
+    rng = np.random.default_rng(0)
+    baseline = np.repeat([1.0, 0.0], [100, 900])
+    customers = CustomerValues(baseline, None, np.zeros(1_000), None)
+    drawn = _Runs(CONVERSION, customers, 200, 1, 0)
+    shares = np.array(
+        [_changed(rng.choice(baseline, 200), drawn, 0.5, rng).mean() for _ in range(4_000)]
+    )
+    assert shares.mean() == pytest.approx(0.15, abs=0.002)
+    assert shares.var() == pytest.approx(0.15 * 0.85 / 200, rel=0.07)

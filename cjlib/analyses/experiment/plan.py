@@ -617,7 +617,7 @@ def _shown_in_runs(drawn: _Runs, effect: float, rules: Rules) -> Iterator[bool]:
         chosen = rng.integers(len(drawn.customers.value), size=2 * size)
         sample = _only(drawn.customers, chosen)
         own = sample.value.copy()
-        own[size:] = _changed(own[size:], measure, effect, rng)
+        own[size:] = _changed(own[size:], drawn, effect, rng)
         moments = Moments.of(replace(sample, value=own), arm, 2, covariates=adjusts(measure, rules))
         found = estimate(measure, moments.aggregates(0), moments.aggregates(1), rules)
         if rules.stop == "fixed":
@@ -626,10 +626,11 @@ def _shown_in_runs(drawn: _Runs, effect: float, rules: Rules) -> Iterator[bool]:
             yield found.always_low > 0 or found.always_high < 0
 
 
-def _changed(values: Floats, measure: Measure, effect: float, rng: np.random.Generator) -> Floats:
-    if not measure.is_share:
+def _changed(values: Floats, drawn: _Runs, effect: float, rng: np.random.Generator) -> Floats:
+    """The values of an arm with the effect; a share rises for each customer by the chance that it has among all, whatever share happened to be drawn."""
+    if not drawn.measure.is_share:
         return values * (1 + effect)
-    share = values.mean()
+    share = drawn.customers.value.mean()
     chance = min(1.0, share * effect / (1 - share)) if share < 1 else 0.0
     return np.where(rng.random(len(values)) < chance, 1.0, values)
 
