@@ -526,3 +526,15 @@ def test_conversions_of_a_few_customers_are_too_few_however_many(toy_log):
     answer = cj.attribution(log, conversion="buy", model="last")
     assert answer.headline.startswith("Only 84 conversions of 4 customers: too few to say")
     assert answer.compare().headline == answer.headline
+
+
+def test_without_resamples_no_channel_is_said_to_lead(toy_log):
+    """Of two channels that get 16 and 14 conversions by chance one "gets the most credit"."""
+    log = toy_log(" | ".join(f"k{n}: t@0h({'a' if n < 16 else 'b'}) buy@1h" for n in range(30)))
+    told = cj.attribution(log, conversion="buy", model="last", replicates=0).headline
+    assert told == (
+        "a gets 53.3% and b 46.7% of 30 conversions, by the last-touch model; without resamples nothing says whether that is a lead. "
+        "Association, not causation."
+    )
+    nobody = cj.attribution(toy_log("ana: t@0h(a)"), conversion="buy")
+    assert nobody.headline == "There is no conversion, so no channel gets credit."

@@ -187,13 +187,14 @@ def test_high_is_the_top_fifth_and_the_grid_sums_to_the_whole():
     assert found.grid["value_at_risk"].tolist() == pytest.approx([90, 9, 0.8, 1.4])
     assert (
         found.headline
-        == "101 of the 205 (49%) that 10 customers would bring if all stayed is at risk; 1 are among both the most valuable and the riskiest fifth and hold 90 of it."
+        == "101 of the 205 (49%) that 10 customers would bring if all stayed is at risk; 1 is among both the most valuable and the riskiest fifth and holds 90 of it."
     )
     assert found.table["value_at_risk"].is_monotonic_decreasing
     assert len(cj.plot(found).layout.meta["rows"]) == 4
 
 
-def test_ties_for_the_top_fifth_go_by_customer_id_in_any_order():
+def test_who_ties_with_somebody_beyond_the_top_fifth_is_not_in_it():
+    """Of 500 customers who were all alike the 100 first ids were "among both the most valuable and the riskiest fifth"."""
     ids = [f"c{place}" for place in range(10)]
     risk, worth = (
         pd.DataFrame({"customer_id": ids, "churn_probability": 0.5}),
@@ -206,7 +207,23 @@ def test_ties_for_the_top_fifth_go_by_customer_id_in_any_order():
         for seed in (0, 5)
     )
     assert first.table.to_csv() == second.table.to_csv()
-    assert sorted(first.table.loc[first.table["high_value"], "customer_id"]) == ["c0", "c1"]
+    assert not first.table[["high_value", "high_risk"]].any(axis=None)
+    assert "0 are among both" in first.headline
+    nothing = cj.value_at_risk(risk, worth.assign(expected_value=0.0))
+    assert nothing.headline == (
+        "10 customers would bring nothing if all stayed: there is no value at risk."
+    )
+
+
+def test_a_list_of_nobody_neither_earns_nor_cannot_lose():
+    """Of a list without anybody the figure said that no success rate makes it lose money."""
+    nobody = cj.target_list(
+        pd.DataFrame({"customer_id": ["a", "b"], "churn_probability": [0.0, 0.01]}),
+        offer_cost=10, contact_cost=1, success_share=0.3, value=200,
+    )  # fmt: skip
+    assert cj.plot(nobody).layout.meta["caption"] == nobody.headline
+    caption = cj.plot(nobody, "sensitivity").layout.meta["caption"]
+    assert caption == "Decided for a success rate of 30%: nobody is on this list."
 
 
 def test_nobody_known_to_both_sides_is_a_sentence():

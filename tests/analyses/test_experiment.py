@@ -470,6 +470,34 @@ def test_an_arm_that_nobody_has_been_followed_in_has_no_day_of_its_plan():
     assert result.headline.startswith("Too early to judge “new”: 0 of 100 planned customers")
 
 
+def test_figures_claim_nothing_of_a_day_or_of_looks_without_an_interval():
+    """Of 14 days one "by itself adds a difference" in every other experiment in which nothing happens; a band that is not known "leaves out 0"."""
+    nothing = read(world(), (REVENUE,), window="14D")
+    added = cj.plot(nothing, "novelty").layout.meta["caption"]
+    assert added.startswith(
+        "“new”, revenue: of 14 days since the exposure the 95% CI of what a day"
+    )
+    assert added.endswith("; by chance it does on one day in 20.")
+    alike = exposed("old", 40) + exposed("new", 40) + bought("old", 40) + bought("new", 40)
+    decided = cj.plot(read(log_of(alike), (REVENUE,)), "looks").layout.meta["caption"]
+    assert "the band does not leave out 0" in decided
+
+
+def test_where_nobody_within_an_arm_differs_nothing_says_how_sure_a_difference_is():
+    """ "revenue 12 against 10 (2, 95% CI at every look – to –)", and more than nothing "with a probability of 100%"."""
+    rows = exposed("old", 40) + exposed("new", 40) + bought("old", 40) + bought("new", 40, value=12)
+    result = read(log_of(rows), (REVENUE,))
+    assert result.headline == (
+        "No difference of “new” from control is shown: revenue 12 against 10 (2, no CI, since within an arm nobody differs, n = 40 and 40)."
+    )
+    money = result.worth("revenue")
+    assert money.table["probability_worth_it"].isna().all()
+    assert money.headline.startswith(
+        "Go on with “new”. A change of revenue is not shown: 2,000 per"
+    )
+    assert "no CI" in cj.plot(result, "looks").layout.meta["caption"]
+
+
 def test_only_a_sum_has_a_worth():
     with pytest.raises(cj.CjlibError, match=r"must be a measure of kind 'sum'\. Got 'conversion'"):
         read(world(lift=0.1), (CONVERSION,)).worth("conversion")

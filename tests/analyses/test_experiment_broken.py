@@ -192,3 +192,18 @@ def test_an_arm_of_the_customers_table_is_read():
     events = frame.drop(columns="variant").assign(timestamp=day(frame["day"])).drop(columns="day")
     log = cj.read_events(events, customers=people, observed_until=day(30))
     assert read(log).table["difference"].tolist() == [0.5]
+
+
+def test_companies_that_were_assigned_whole_are_warned_of():
+    """Customers of one company do alike: with whole companies in an arm every interval is too narrow, and nothing said so."""
+    rng = np.random.default_rng(4)
+    for whole in (True, False):
+        firm = np.repeat(np.arange(60), 5)
+        new = rng.random(60)[firm] < 0.5 if whole else rng.random(300) < 0.5
+        frame = pd.DataFrame({"customer_id": np.arange(300).astype(str), "event": "seen", "timestamp": day(0)})  # fmt: skip
+        frame = frame.assign(variant=np.where(new, "new", "old"), company=firm.astype(str))
+        buys = frame[rng.random(60)[firm] < 0.4].assign(event="buy", variant=None, timestamp=day(1))
+        log = cj.read_events(pd.concat([frame, buys]), observed_until=day(30))
+        result = read(log, linked_by="company")
+        assert ("assigned together" in warned(result)) == whole
+    assert "whole groups were assigned" not in result.headline

@@ -8,6 +8,8 @@ import pytest
 from test_experiment import CONVERSION, REVENUE, bought, day, exposed, log_of, plan, read, world
 
 import cjlib as cj
+from cjlib.analyses.experiment.measures import CustomerValues
+from cjlib.analyses.experiment.plan import _changed, _Runs
 
 REFUNDS = cj.Measure("refunds", "refund", better="lower", role="guardrail")
 CLICKS = cj.Measure("clicks", "seen", kind="count")
@@ -233,3 +235,52 @@ experiments:
         "churn_event": "buy",
         "contacted_at": "2025-03-20",
     }
+
+
+def test_measures_that_decide_together_need_more_customers_as_when_they_are_read():
+    """A test of two decision measures was planned for 80% as if of one, and showed the change in 71 of 100."""
+    rng = np.random.default_rng(0)
+    ids = np.arange(1_000).astype(str)
+    seen = pd.DataFrame({"customer_id": ids, "event": "seen", "timestamp": day(rng.uniform(0, 20, 1_000))})  # fmt: skip
+    buys = seen[rng.random(1_000) < 0.2].assign(event="buy")
+    log = cj.read_events(pd.concat([seen, buys]), observed_until=day(40))
+
+    def customers(**roles):
+        measures = [cj.Measure(name, "buy", role=role) for name, role in roles.items()]
+        plan = {
+            stop: cj.plan_experiment(log, entry="seen", measures=measures, window="7D", effects=(0.2,), stop=stop)
+            for stop in ("fixed", "always_valid")
+        }  # fmt: skip
+        return [int(one.table["customers_per_arm"].iloc[0]) for one in plan.values()]
+
+    alone, both = customers(a="decision"), customers(a="decision", b="decision")
+    # Two-sided .025 in the place of .05: (2.241 + .842)² / (1.960 + .842)².
+    assert both[0] / alone[0] == pytest.approx((2.2414 + 0.8416) ** 2 / (1.96 + 0.8416) ** 2, rel=0.01)  # fmt: skip
+    assert both[1] > alone[1]
+    # At one look a guardrail is corrected by itself, at every look with the others.
+    guarded = customers(a="decision", b="guardrail")
+    assert guarded[0] == alone[0]
+    assert guarded[1] == both[1]
+    assert customers(a="decision", b="exploratory") == alone
+
+
+def test_a_test_of_more_than_a_year_is_none():
+    """ "A change of 20% in conversion can be shown in about 28,430 days"."""
+    rng = np.random.default_rng(0)
+    seen = pd.DataFrame({"customer_id": np.arange(300).astype(str), "event": "seen", "timestamp": day(rng.uniform(0, 60, 300))})  # fmt: skip
+    log = cj.read_events(pd.concat([seen, seen[:30].assign(event="buy")]), observed_until=day(90))
+    told = cj.plan_experiment(log, entry="seen", measures=[cj.Measure("a", "buy")], window="7D")
+    assert told.headline.startswith("No change of 20% or less in a can be shown within a year: 20% takes about")  # fmt: skip
+
+
+def test_a_simulated_share_with_an_effect_varies_as_a_share_does():
+    """The effect was added to the share that happened to be drawn, which moved it twice: 77 in place of 80 of 100 simulated experiments showed it."""
+    rng = np.random.default_rng(0)
+    baseline = np.repeat([1.0, 0.0], [100, 900])
+    customers = CustomerValues(baseline, None, np.zeros(1_000), None)
+    drawn = _Runs(CONVERSION, customers, 200, 1, 0)
+    shares = np.array(
+        [_changed(rng.choice(baseline, 200), drawn, 0.5, rng).mean() for _ in range(4_000)]
+    )
+    assert shares.mean() == pytest.approx(0.15, abs=0.002)
+    assert shares.var() == pytest.approx(0.15 * 0.85 / 200, rel=0.07)

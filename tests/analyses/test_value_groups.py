@@ -112,9 +112,11 @@ def test_only_groups_that_differ_significantly_are_said_to_and_small_ones_are_no
     value, log = many({"app": (90, 50.0), "web": (90, 10.0)})
     found = cj.value_by(value, log, by="channel")
     assert found.headline == (
-        "Customers of app are expected to bring 51.00 each in the next 90 days (n = 90), 40.00 more than the others (95% CI 39.40 to 40.60). "
+        "Customers of app are expected to bring 51.00 each in the next 90 days (n = 90), 40.00 more than the others (95% CI of the forecast 39.40 to 40.60). "
         "2 of 2 groups differ significantly from the others."
     )
+    # One model for all draws groups together: of twice the spending four fifths of the difference came back, in an interval "95% CI".
+    assert found.definition["differences"].endswith("true ones are rather larger")
     assert [finding.direction for finding in found.findings] == ["good", "bad"]
     assert found.families == {"mean expected value by channel": 2}
     alike = cj.value_by(*many({"app": (30, 5.0), "web": (30, 5.1)}), by="channel")

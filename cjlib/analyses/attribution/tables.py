@@ -196,7 +196,8 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
     """Who gets the most credit, where its lead over the next is significant, and what that does not prove."""
     total = journeys.attributed + journeys.untouched.size
     if not journeys.attributed:
-        return f"None of {count_of(total, 'conversion')} has a touch before it, so no channel gets credit."
+        nothing = f"None of {count_of(total, 'conversion')} has a touch before it" if total else "There is no conversion"  # fmt: skip
+        return f"{nothing}, so no channel gets credit."
     if journeys.converting_units < MIN_N:
         return f"Only {count_of(total, 'conversion')}{_of_customers(journeys, total)}: too few to say which channel gets the credit. {NO_CAUSE}"
     ranked = table.loc[table["channel"] != journeys.untouched_name]
@@ -213,15 +214,22 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
         )
     low, high = best["share_of_conversions_low"], best["share_of_conversions_high"]
     within = "" if not low < high else f" ({confidence(low, high)})"
-    if not np.isnan(lead_error):
-        lead = best["share_of_conversions"] - ranked["share_of_conversions"].iloc[1]
-        # Without a lead both shares would vary by what they are together: a lead that is large by chance varies less.
-        if two_sided(lead, float(np.hypot(lead_error, lead / np.sqrt(total)))) >= CLAIM:
-            return (
-                f"No channel leads significantly: {best['channel']} gets {percent(best['share_of_conversions'])} and {ranked['channel'].iloc[1]} "
-                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model."
-                f"{untouched} {NO_CAUSE}"
-            )
+    if np.isnan(lead_error):
+        return (
+            f"{best['channel']} gets {percent(best['share_of_conversions'])} and {ranked['channel'].iloc[1]} {percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model; "
+            f"without resamples nothing says whether that is a lead.{untouched} {NO_CAUSE}"
+        )
+    lead = best["share_of_conversions"] - ranked["share_of_conversions"].iloc[1]
+    # Without a lead both shares would vary by what they are together: a lead that is large by chance varies less.
+    if (
+        two_sided(lead, float(np.hypot(lead_error, lead / np.sqrt(journeys.converting_units))))
+        >= CLAIM
+    ):
+        return (
+            f"No channel leads significantly: {best['channel']} gets {percent(best['share_of_conversions'])} and {ranked['channel'].iloc[1]} "
+            f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model."
+            f"{untouched} {NO_CAUSE}"
+        )
     return (
         f"{best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {count_of(total, 'conversion')}"
         f"{within}, by the {NAMES[model]} model.{untouched} {NO_CAUSE}"

@@ -591,7 +591,7 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     A forecast of `cj.customer_value` has the chance of no purchase in it already; it is divided
     out, so that nobody's leaving is counted twice: value at risk and what is expected in spite of
     it sum to what all would bring if they stayed. High value: the most valuable fifth; high risk:
-    the riskiest fifth; ties by customer id. Customers known to one side only are counted, not
+    the riskiest fifth; who ties with somebody beyond it is in neither. Customers known to one side only are counted, not
     guessed.
 
     Parameters
@@ -652,7 +652,7 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
         definition={
             "value at risk": "probability of churning × what the customer brings who stays, over the value's horizon",
             "value if stays": "the expected value; where that allows for no purchase at all, divided by the chance of a purchase",
-            "high": "the top fifth; ties by customer id",
+            "high": "the top fifth; who ties with somebody beyond it is not in it",
             "left out": f"{len(risk) - len(both):,} customers with a forecast but no value, {len(worth) - len(both):,} with a value but no forecast",
         },
         metrics={
@@ -687,16 +687,19 @@ def _headline_at_risk(
     if table.empty:
         return "No customer has both a forecast and a value."
     held = money(float(hot["value_at_risk"].sum()))
+    both = f"{len(hot):,} {'is' if len(hot) == 1 else 'are'} among both the most valuable and the riskiest fifth"
     costing = int((table["value_if_stays"] < 0).sum())
     if costing:
         return (
             f"On balance {money(at_risk)} of the {money(total)} that {count_of(len(table), 'customer')} would bring{within} if all stayed is at risk; {costing:,} cost more than they bring. "
-            f"{len(hot):,} are among both the most valuable and the riskiest fifth, and {held} is at risk with them."
+            f"{both}, and {held} is at risk with {'it' if len(hot) == 1 else 'them'}."
         )
+    if not total:
+        return f"{count_of(len(table), 'customer')} would bring nothing{within} if all stayed: there is no value at risk."
     part = "" if math.isnan(share) else f" ({about(share)})"
     return (
         f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring{within} if all stayed is at risk; "
-        f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {held} of it."
+        f"{both} and {'holds' if len(hot) == 1 else 'hold'} {held} of it."
     )
 
 
@@ -732,12 +735,15 @@ def _known(given: Result | pd.DataFrame, column: str, option: str) -> pd.DataFra
     return known.assign(key=keys)
 
 
-def _top(values: pd.Series) -> np.ndarray:
-    chosen = np.zeros(len(values), dtype=bool)
-    chosen[np.argsort(-values.to_numpy(dtype=float), kind="stable")[: round(TOP * len(values))]] = (
-        True
+def _top(values: pd.Series) -> Flags:
+    """The largest fifth; who ties with somebody beyond it is not in it, since nothing but the id would tell them apart."""
+    ordered = np.sort(values.to_numpy(dtype=float))[::-1]
+    size = round(TOP * ordered.size)
+    return (
+        values.to_numpy(dtype=float) > ordered[size]
+        if size < ordered.size
+        else np.ones(ordered.size, bool)
     )
-    return chosen
 
 
 def _grid(table: pd.DataFrame) -> pd.DataFrame:

@@ -262,7 +262,8 @@ def experiment(  # noqa: PLR0913 (the options are the analysis)
         The answers for measures of kind "score".
     linked_by
         A column of customers who reach one another, such as "company": whether control customers
-        do otherwise the more of their kind are treated. None: not looked for.
+        do otherwise the more of their kind are treated, and whether whole companies were assigned,
+        so that customers are not independent. None: not looked for.
 
     Returns
     -------
@@ -363,6 +364,8 @@ def _counted(log: EventLog, assigned: Assignment, asked: _Asked, rules: Rules) -
     looks = breakdowns.Looks.of(assigned, asked.horizon)
     cells = breakdowns.Cells.by(log, asked.by, assigned)
     counted = _Counted([], [], [], [], [], {}, looks, rules)
+    if asked.linked_by is not None:
+        counted.checks.append(checks.assigned_together(log, asked.linked_by, assigned))
     for measure in asked.measures:
         values = customer_values(log, measure, exposed, asked.feedback)
         slices = breakdowns.Slices.of(measure, values, assigned, cells, looks, rules)

@@ -27,6 +27,8 @@ SEVERAL = 0.01
 """From this share of customers in several arms on, the arms leak into each other."""
 MANY_MORE = 2
 """So many times as many outcomes before the exposure as after it are no habit."""
+FEW_MIXED = 0.5
+"""Below this part of the groups that chance would spread over several arms, groups were assigned whole."""
 SLICES = 10
 MOST_SKEWNESS = 0.5
 """From this skewness of a difference on, some 6% or more of usual 95% intervals miss it."""
@@ -165,9 +167,7 @@ def interference(
     log: EventLog, linked_by: str, assigned: Assignment, measure: Measure, values: CustomerValues
 ) -> Row:
     """Whether control customers do otherwise the more of those they are linked with are treated: a score test, groups being the units."""
-    groups = group_by(
-        log, linked_by, known_at=np.full(log.n_customer_codes, np.iinfo(np.int64).max)
-    ).of[assigned.customer]
+    groups = _linked(log, linked_by, assigned)
     linked = groups >= 0
     size = np.bincount(groups[linked])
     treated = np.bincount(groups[linked], weights=assigned.arm[linked] > 0)
@@ -189,6 +189,31 @@ def interference(
         measure=measure.name,
         p_value=p,
     )
+
+
+def assigned_together(log: EventLog, linked_by: str, assigned: Assignment) -> Row:
+    """Whether linked customers were put into one arm together: then groups were drawn and not customers, who are fewer by themselves than they seem."""
+    groups = _linked(log, linked_by, assigned)
+    linked = groups >= 0
+    arms = len(assigned.sizes)
+    of_arm = np.bincount(groups[linked] * arms + assigned.arm[linked], minlength=arms)
+    counts = np.pad(of_arm, (0, -of_arm.size % arms)).reshape(-1, arms)
+    size = counts.sum(axis=1)
+    counts, size = counts[size > 1], size[size > 1]
+    mixed = int(np.count_nonzero(counts.max(axis=1, initial=0) < size))
+    shares = assigned.sizes / assigned.sizes.sum()
+    by_chance = float((1 - (shares[:, None] ** size).sum(axis=0)).sum())
+    return _row(
+        "assigned together",
+        len(size) >= MIN_N and mixed < FEW_MIXED * by_chance,
+        f"{mixed:,} of {len(size):,} groups of one {linked_by} are in several arms, where {by_chance:,.0f} would be by chance: whole groups were assigned, so customers are not independent and every interval is too narrow",
+    )
+
+
+def _linked(log: EventLog, linked_by: str, assigned: Assignment) -> Ints:
+    """The group of each assigned customer; −1: none."""
+    latest = np.full(log.n_customer_codes, np.iinfo(np.int64).max)
+    return group_by(log, linked_by, known_at=latest).of[assigned.customer]
 
 
 def _row(

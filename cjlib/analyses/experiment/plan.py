@@ -44,6 +44,8 @@ EFFECTS = (0.01, 0.02, 0.05, 0.10, 0.20)
 ALPHA = 0.05
 SOON = 90
 """Days that a headline gives a test; it names the smallest change that can be shown by then, else the largest that was asked for."""
+YEAR = 365
+"""A test that takes longer is none."""
 STOPS = ("always_valid", "fixed")
 CURVE_DAYS = (7, 14, 21, 28, 42, 56, 84, 112, 182, 365)
 ROUNDS = 20
@@ -68,12 +70,19 @@ class _Design:
     stop: str
     traffic_share: float
 
-    def quantiles(self) -> float:
+    def comparisons(self, measure: Measure) -> int:
+        """Over how many comparisons a verdict on a measure is corrected when the experiment is read: all that decide together with it (Holm at one look, so at most)."""
+        together = ("decision",) if self.stop == "fixed" else ("decision", "guardrail")
+        deciding = sum(one.role in together for one in self.measures)
+        return (deciding if measure.role in together else 1) * (self.arms - 1)
+
+    def quantiles(self, measure: Measure) -> float:
         """By how many standard errors a true difference must exceed 0 to be shown with the wanted power."""
+        comparisons = self.comparisons(measure)
         if self.stop == "fixed":
-            shown_from = float(ndtri(1 - ALPHA / 2 / (self.arms - 1)))
+            shown_from = float(ndtri(1 - ALPHA / 2 / comparisons))
         else:
-            shown_from = always_valid(0.0, 1.0, 1.0, self.arms - 1)[1]
+            shown_from = always_valid(0.0, 1.0, 1.0, comparisons)[1]
         return shown_from + float(ndtri(self.power))
 
 
@@ -385,7 +394,9 @@ def _planned(design: _Design, per_day: float, values: Mapping[str, CustomerValue
         value, spread, removed = _baseline(values[measure.name], measure)
         for effect in design.effects:
             difference = abs(value) * effect
-            needed = _customers(difference, _of_both(measure, value, spread, effect), design)
+            needed = _customers(
+                measure, difference, _of_both(measure, value, spread, effect), design
+            )
             days = (
                 needed * design.arms / per_day + design.window / DAY
                 if needed and per_day
@@ -441,7 +452,7 @@ def _smallest_effect(
     effect = 0.0
     for _ in range(ROUNDS):
         both = _of_both(measure, value, spread, effect)
-        effect = both * math.sqrt(2 / customers) * design.quantiles() / abs(value)
+        effect = both * math.sqrt(2 / customers) * design.quantiles(measure) / abs(value)
     return effect
 
 
@@ -548,7 +559,7 @@ def _definition(entry: Event, baseline: _Baseline, design: _Design) -> dict[str,
     return {
         "baseline": f"{customers} who came to {as_step(entry, 'entry')}; {baseline.follow_up.words}",
         "traffic": f"{baseline.per_day:,.1f} new customers a day take part, in {design.arms} arms of equal size",
-        "power": f"{percent(design.power, 0)} at a false-alarm rate of 5% over {count_of(design.arms - 1, 'comparison')}",
+        "power": f"{percent(design.power, 0)} at a false-alarm rate of 5% over {count_of(max(map(design.comparisons, design.measures)), 'comparison')}",
         "stop rule": "looks every day" if design.stop == "always_valid" else "one look at the end",
         "cost of waiting": "of sums: the effect × the customers who come without the change until the verdict",
     }
@@ -568,7 +579,7 @@ class _Runs:
 def _simulated(drawn: _Runs, design: _Design, effect: float) -> SimulatedPower:
     measure, size = drawn.measure, drawn.customers_per_arm
     follow_up = FollowUp("the first exposure", design.window)
-    rules = Rules(design.stop, size, not measure.is_share, follow_up, design.arms - 1)
+    rules = Rules(design.stop, size, not measure.is_share, follow_up, design.comparisons(measure))
     effects = np.array([0.0, effect])
     shown_runs = np.array([sum(_shown_in_runs(drawn, each, rules)) for each in effects])
     low, high = wilson(shown_runs, np.full(2, drawn.runs))
@@ -606,7 +617,7 @@ def _shown_in_runs(drawn: _Runs, effect: float, rules: Rules) -> Iterator[bool]:
         chosen = rng.integers(len(drawn.customers.value), size=2 * size)
         sample = _only(drawn.customers, chosen)
         own = sample.value.copy()
-        own[size:] = _changed(own[size:], measure, effect, rng)
+        own[size:] = _changed(own[size:], drawn, effect, rng)
         moments = Moments.of(replace(sample, value=own), arm, 2, covariates=adjusts(measure, rules))
         found = estimate(measure, moments.aggregates(0), moments.aggregates(1), rules)
         if rules.stop == "fixed":
@@ -615,10 +626,11 @@ def _shown_in_runs(drawn: _Runs, effect: float, rules: Rules) -> Iterator[bool]:
             yield found.always_low > 0 or found.always_high < 0
 
 
-def _changed(values: Floats, measure: Measure, effect: float, rng: np.random.Generator) -> Floats:
-    if not measure.is_share:
+def _changed(values: Floats, drawn: _Runs, effect: float, rng: np.random.Generator) -> Floats:
+    """The values of an arm with the effect; a share rises for each customer by the chance that it has among all, whatever share happened to be drawn."""
+    if not drawn.measure.is_share:
         return values * (1 + effect)
-    share = values.mean()
+    share = drawn.customers.value.mean()
     chance = min(1.0, share * effect / (1 - share)) if share < 1 else 0.0
     return np.where(rng.random(len(values)) < chance, 1.0, values)
 
@@ -666,11 +678,11 @@ def _linear(value: Floats, base: Floats) -> Floats:
     return (value - _ratio(value, base) * base) / mean if mean else np.zeros(len(value))
 
 
-def _customers(difference: float, spread: float, design: _Design) -> int | None:
+def _customers(measure: Measure, difference: float, spread: float, design: _Design) -> int | None:
     """Customers of each arm for which the interval leaves out 0 with this power; None where there is nothing to be shown."""
     if not difference > 0 or not spread > 0:
         return None
-    return math.ceil(2 * (spread * design.quantiles() / difference) ** 2)
+    return math.ceil(2 * (spread * design.quantiles(measure) / difference) ** 2)
 
 
 def _not_planned(baseline: pd.Series, measure: Measure) -> str:
@@ -693,6 +705,11 @@ def _headline(table: pd.DataFrame, design: _Design) -> str:
     looks = "with looks every day" if design.stop == "always_valid" else "with one look at the end"
     waiting = shown_row["cost_of_waiting"]
     cost = "" if math.isnan(waiting) else f" Waiting for it costs {money(waiting)} if the change is that good."  # fmt: skip
+    if shown_row["days"] > YEAR:
+        return (
+            f"No change of {percent(shown_row['effect'], 0)} or less in {measure} can be shown within a year: {percent(shown_row['effect'], 0)} takes about {count_of(math.ceil(shown_row['days']), 'day')} {looks} "
+            f"({shown_row['customers_per_arm']:,} customers an arm, with a probability of {percent(design.power, 0)}). Test a larger change, or a measure that more customers move."
+        )
     return (
         f"A change of {percent(shown_row['effect'], 0)} in {measure} can be shown in about {count_of(math.ceil(shown_row['days']), 'day')} {looks}: "
         f"{shown_row['customers_per_arm']:,} customers an arm, with a probability of {percent(design.power, 0)}.{cost}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ RELATIVE_BOUNDS = {
     "always_valid": ("relative_always_low", "relative_always_high"),
     "fixed": ("relative_low", "relative_high"),
 }
+NO_SPREAD = "no CI, since within an arm nobody differs"
 CONFIDENCE = {"always_valid": "95% CI at every look", "fixed": "95% CI"}
 
 
@@ -125,7 +127,8 @@ def _measured(row: Mapping[Any, Any], stop: str) -> str:
         difference = number(row["difference"])
         bounds = f"{number(low)} to {number(high)}"
         values = f"{number(row['value'])} against {number(row['control_value'])}"
-    return f"{row['measure']} {values} ({difference}, {CONFIDENCE[stop]} {bounds}, n = {row['customers']:,} and {row['control_customers']:,})"
+    within = NO_SPREAD if math.isnan(low) else f"{CONFIDENCE[stop]} {bounds}"
+    return f"{row['measure']} {values} ({difference}, {within}, n = {row['customers']:,} and {row['control_customers']:,})"
 
 
 def definition(
@@ -231,7 +234,7 @@ def _of_arm(
         for bound, column in bounds.items()
     }
     gain = row["difference"] * customers_per_year
-    probability = float(ndtr((gain - cost) / (error * customers_per_year))) if error > 0 else float(gain > cost)  # fmt: skip
+    probability = float(ndtr((gain - cost) / (error * customers_per_year))) if error > 0 else math.nan  # fmt: skip
     return {
         "variant": row["variant"],
         "customers": row["customers"],
@@ -264,6 +267,8 @@ def _sentence(row: Mapping[Any, Any], measure: str, ground: Ground) -> str:
     named = what if action.startswith("go on") else f"{what} “{row['variant']}”"
     cost = f"its cost of {money(row['cost'])}" if row["cost"] else "nothing"
     gain = f"{money(row['gain_per_1000'])} per 1,000 customers and {money(row['gain_per_year'])} a year"
+    if math.isnan(row["gain_per_year_low"]):
+        return f"{named}. A change of {measure} is not shown: {gain} ({NO_SPREAD})."
     interval = f"({CONFIDENCE[ground.stop]} {money(row['gain_per_year_low'])} to {money(row['gain_per_year_high'])})"
     more = f"more than {cost} with a probability of {percent(row['probability_worth_it'], 0)}"
     if row["gain_per_year_low"] <= 0 <= row["gain_per_year_high"]:

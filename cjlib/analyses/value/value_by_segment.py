@@ -194,6 +194,7 @@ def _definition(value: CustomerValue, by: str, customers: int, compared: str) ->
         "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
         "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
         "interval": "95%, of the mean expected value, over customers and fits of the models",
+        "differences": "of the forecast, which is fitted to all customers together and draws each towards their average: true ones are rather larger",
         "tests": tests,
     }
 
@@ -270,7 +271,7 @@ def _amounts(row: pd.Series, within: str) -> str:
     low, high = sorted(abs(row[name]) for name in ("difference_low", "difference_high"))
     return (
         f"{money(row['mean_expected_value'], 2)} each {within} (n = {row['customers']:,}), "
-        f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than {others_in_words(row['without'])} (95% CI {money(low, 2)} to {money(high, 2)})."
+        f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than {others_in_words(row['without'])} (95% CI of the forecast {money(low, 2)} to {money(high, 2)})."
     )
 
 

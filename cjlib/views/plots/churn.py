@@ -372,7 +372,11 @@ def profit(result: TargetList) -> go.Figure:
     even = result.metrics["break_even_success_share"]["value"]
     below = f"; break-even at a success rate of {percent(even)}" if even is not None else ""
     ground = f" if the offer keeps {about(result.offer.success_share)} of would-be leavers" if result.offer else ""  # fmt: skip
-    caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {money(earned)}{ground}{below}."
+    caption = (
+        f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {money(earned)}{ground}{below}."
+        if chosen
+        else result.headline
+    )
     shown = _around_the_top(curve, earned)
     return theme.figure(
         [line, point],
@@ -484,7 +488,9 @@ def sensitivity(result: TargetList) -> go.Figure:
     ]
     worst = table.iloc[0]
     caption = (
-        f"Decided for a success rate of {about(given)}; should nobody be persuaded, this list loses {money(-worst['profit_of_this_list'])}."
+        f"Decided for a success rate of {about(given)}: nobody is on this list."
+        if not result.metrics["n_selected"]["value"]
+        else f"Decided for a success rate of {about(given)}; should nobody be persuaded, this list loses {money(-worst['profit_of_this_list'])}."
         if worst["profit_of_this_list"] < 0
         else f"Decided for a success rate of {about(given)}; no success rate makes this list lose money."
     )

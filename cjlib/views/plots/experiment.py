@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib.analyses.experiment.summary import NO_SPREAD
 from cjlib.shared.comparison import CLAIM
 from cjlib.show import numbers
 from cjlib.views.plots import theme
@@ -91,7 +92,7 @@ def looks(result: Any) -> go.Figure:
 
 def _decided(result: Any, rows: Sequence[dict[str, Any]]) -> str:
     """From which look on the band of an arm leaves out 0 to the end."""
-    last, outside = rows[-1], [not row["always_low"] <= 0 <= row["always_high"] for row in rows]
+    last, outside = rows[-1], [row["always_low"] > 0 or row["always_high"] < 0 for row in rows]
     value, low, high = (
         _difference(result, last["measure"], last[name])
         for name in ("difference", "always_low", "always_high")
@@ -102,9 +103,10 @@ def _decided(result: Any, rows: Sequence[dict[str, Any]]) -> str:
         if since < len(rows)
         else "the band does not leave out 0"
     )
+    within = NO_SPREAD if math.isnan(last["always_low"]) else f"95% CI at every look {low.removesuffix(' points')} to {high}"  # fmt: skip
     return (
         f"“{last['variant']}”, {last['measure']}: {value} at the last of {numbers.count_of(len(rows), 'look')} "
-        f"(95% CI at every look {low.removesuffix(' points')} to {high}); {band}."
+        f"({within}); {band}."
     )
 
 
@@ -122,15 +124,13 @@ def novelty(result: Any) -> go.Figure:
 
 
 def _added(rows: Sequence[dict[str, Any]]) -> str:
-    """On which days an arm gains or loses anything by itself."""
-    days = [row["days"] for row in rows if row["low"] > 0 or row["high"] < 0]
-    those = (
-        "no day" if not days else f"{'day' if len(days) == 1 else 'days'} {numbers.joined(days)}"
-    )
+    """On which days the interval of what an arm adds leaves out 0; of so many days some do by chance, so that is no claim of a difference."""
+    days = [numbers.number(row["days"]) for row in rows if row["low"] > 0 or row["high"] < 0]
+    those = f"{'day' if len(days) == 1 else 'days'} {numbers.joined(days)}" if days else "none of them"  # fmt: skip
     return (
         f"“{rows[0]['variant']}”, {rows[0]['measure']}: of {numbers.count_of(len(rows), 'day')} since the exposure "
-        f"{those} by itself {'adds' if len(days) < 2 else 'add'} a difference (95% CI a day, without correction)."
-    ).replace("days by itself", "days by themselves")
+        f"the 95% CI of what a day adds leaves out 0 on {those}; by chance it does on one day in 20."
+    )
 
 
 def segments(result: Any) -> go.Figure:
