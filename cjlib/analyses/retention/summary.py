@@ -156,11 +156,20 @@ def question_words(log: Log, question: Question, scope: Scope) -> dict[str, str]
         )
     if question.value:
         told["value"] = (
-            f"sum of {question.value!r} over the return events, the cohort's own included; net: ÷ period 0's; gross: no customer counts for more than in period 0"
+            f"sum of {question.value!r} over the return events, the cohort's own included; net: ÷ period 0's{_of_calendar(question)}; gross: no customer counts for more than in period 0"
         )
     if log.filters_in_words:
         told["filter"] = " and ".join(log.filters_in_words)
     return told
+
+
+def _of_calendar(question: Question) -> str:
+    """What period 0 is by the calendar: of who starts on the 20th a third of a month."""
+    return (
+        f", which is what is left of the calendar {question.period} when they start"
+        if question.clock == "calendar"
+        else ""
+    )
 
 
 def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:

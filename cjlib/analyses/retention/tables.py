@@ -400,7 +400,8 @@ def _drawn(
 
 
 def _middle(drawn: Floats) -> tuple[Floats, Floats]:
-    known = ~np.isnan(drawn).any(axis=0)
+    """The middle 95% of each column; missing where a draw has nothing, and where all draws are alike, since they come from too few customers."""
+    known = ~np.isnan(drawn).any(axis=0) & (drawn.min(axis=0) < drawn.max(axis=0))
     low, high = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
     if known.any():
         low[known], high[known] = np.quantile(drawn[:, known], [0.025, 0.975], axis=0)
