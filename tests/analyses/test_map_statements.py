@@ -339,6 +339,25 @@ def test_a_map_of_scores_on_another_scale_judges_and_draws_them_on_it():
     assert "CSAT, mean of 0 to 100" in cj.render_map(held).html
 
 
+def test_counts_of_times_of_unequal_length_are_not_called_more_or_fewer():
+    rng = np.random.default_rng(0)
+    log = log_of((range(900), "visit", rng.uniform(0, 200, 900)), until=200)
+    journey = journey_of("Visit", "Sign", map={"silent_after": "20D"})
+
+    def words(*spans: tuple[str, str]) -> tuple[set[str], str]:
+        before, after = (cj.journey_map(journey, log.where(start=a, end=b)) for a, b in spans)
+        change = after.compare(before)
+        counts = change.table[change.table["measure"] == "customers"]
+        return set(counts["words"]), change.definition.get("counts", "")
+
+    long = ("2025-01-01", "2025-04-30"), ("2025-05-01", "2025-05-31")
+    called, told = words(*long)
+    assert called == {"another length of time"}
+    assert told.endswith(" days: more or fewer is not said")
+    alike, told = words(("2025-03-01", "2025-03-31"), ("2025-05-01", "2025-05-31"))
+    assert (alike <= {"more", "fewer", "as many"}, told) == (True, "")
+
+
 def test_who_entered_before_the_log_was_cut_did_not_skip_the_stage():
     """A stationary business: of April alone "share_skipped at Visit from 0 to 0.398", since who signs up then visited in March."""
     rng = np.random.default_rng(0)
