@@ -358,6 +358,23 @@ def test_counts_of_times_of_unequal_length_are_not_called_more_or_fewer():
     assert (alike <= {"more", "fewer", "as many"}, told) == (True, "")
 
 
+@pytest.mark.parametrize("stages", [("Visit",), ("Visit", "Sign")])
+def test_what_no_two_stages_can_be_compared_by_is_not_said_to_be_alike(stages):
+    who = np.arange(300)
+    log = log_of((who, "visit", who * 0), *(((who[:9], "sign", 1),) if "Sign" in stages else ()))
+    said = [f"It was {'great' if k % 2 else 'terrible'} today, number {k}" for k in range(120)]
+    feedback = cj.read_feedback(
+        pd.DataFrame(
+            {"text": said, "stage": "Visit", "timestamp": START, "customer_id": range(120)}
+        )
+    )
+    held = cj.journey_map(journey_of(*stages, map={"silent_after": "20D"}), log, feedback)
+    assert "No pattern" not in held.headline
+    assert "Whether customers feel otherwise at one stage than at another cannot be told" in held.headline  # fmt: skip
+    assert cj.plot(held, "pain_points").layout.meta["caption"].startswith("Whether a stage is a pain point cannot be told")  # fmt: skip
+    assert "stands out" not in cj.render_map(held).text
+
+
 def test_who_entered_before_the_log_was_cut_did_not_skip_the_stage():
     """A stationary business: of April alone "share_skipped at Visit from 0 to 0.398", since who signs up then visited in March."""
     rng = np.random.default_rng(0)

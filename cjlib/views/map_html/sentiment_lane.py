@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cjlib.analyses.journey_map.summary import FIRST_FROM, significant_pains
+from cjlib.analyses.journey_map.summary import (
+    FEELINGS_UNKNOWN,
+    FIRST_FROM,
+    feelings_compared,
+    significant_pains,
+)
 from cjlib.show import numbers
 from cjlib.views.map_style import STEPS
 
@@ -132,6 +137,8 @@ def mood_caption(held: JourneyMap, group: Any = None) -> str:
         f"{felt}"
         if felt
         else "No stage stands out significantly in how customers feel"
+        if feelings_compared(held.sentiment_line, held.groups.name)
+        else FEELINGS_UNKNOWN
         if len(held.sentiment_line)
         else "Nobody was asked how they feel"
     )
