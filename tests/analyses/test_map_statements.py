@@ -313,6 +313,7 @@ def test_what_few_customers_say_many_times_is_no_pain_and_no_change():
     assert "low point" not in few.headline
     cells = few.compare(many).table.set_index(["stage", "measure"])
     assert cells.loc[("Sign", "csat"), "words"] == "too few"
+    assert "n 200 of 29 customers · thin, too few to read" in cj.render_map(few).html
 
 
 def test_a_map_of_scores_on_another_scale_judges_and_draws_them_on_it():

@@ -45,6 +45,7 @@ class Mood:
     low: float
     high: float
     n: int
+    customers: int
     named: str
     classes: str
 
@@ -102,7 +103,13 @@ def moods(held: JourneyMap, group: Any) -> tuple[str | None, dict[str, Mood]]:
         classes = " ".join(f"cj-{letter}{round(place)}" for letter, place in places.items()) + ends
         named = "" if numbers.missing(one["named"]) else str(one["named"])
         found[str(one["stage"])] = Mood(
-            one["value"], one["value_low"], one["value_high"], int(one["n"]), named, classes
+            one["value"],
+            one["value_low"],
+            one["value_high"],
+            int(one["n"]),
+            int(one["customers"]),
+            named,
+            classes,
         )
     return measure, found
 
