@@ -136,6 +136,14 @@ def test_too_few_on_a_side_is_the_answer_and_an_unknown_outcome_is_refused():
         cj.drivers(answers(["a"] * 3, ["b"] * 3), outcome="npss")
 
 
+def test_where_no_word_is_common_enough_none_is_said_to_differ():
+    apart = [f"{letter}{other}word" for letter in "abcdefgh" for other in "abcdefgh"]
+    result = cj.drivers(answers(apart[:32], apart[32:]))
+    assert result.headline == (
+        "Words cannot be compared: too few stand in enough comments, n = 32 unhappy and 32 happy comments by nps."
+    )
+
+
 def test_words_of_fewer_than_30_customers_are_not_compared_however_much_these_write():
     many = answers(
         [f"{COMMON} broken"] * 60,
@@ -163,7 +171,7 @@ def test_where_customers_wrote_several_comments_the_headline_says_of_how_many_th
 def test_comments_in_another_language_are_the_reason_that_is_told():
     german = "Das Paket ist immer noch nicht angekommen und niemand antwortet mir"
     assert cj.drivers(answers([german] * 20, [german] * 20)).headline.endswith(
-        "There are 0 by 0 customers with 6 or less and 0 by 0 customers with 9 or more; 40 comments more in other languages."
+        "There are none with 6 or less and none with 9 or more; 40 comments more in other languages."
     )
 
 

@@ -313,6 +313,7 @@ def test_what_few_customers_say_many_times_is_no_pain_and_no_change():
     assert "low point" not in few.headline
     cells = few.compare(many).table.set_index(["stage", "measure"])
     assert cells.loc[("Sign", "csat"), "words"] == "too few"
+    assert "n 200 of 29 customers · thin, too few to read" in cj.render_map(few).html
 
 
 def test_a_map_of_scores_on_another_scale_judges_and_draws_them_on_it():
@@ -337,6 +338,42 @@ def test_a_map_of_scores_on_another_scale_judges_and_draws_them_on_it():
     assert "mean CSAT (0 to 100) changes by −" in held.patterns.set_index("pattern").loc["trough", "text"]  # fmt: skip
     assert "CSAT, mean of 0 to 100" in cj.plot(held, "sentiment").layout.meta["caption"]
     assert "CSAT, mean of 0 to 100" in cj.render_map(held).html
+
+
+def test_counts_of_times_of_unequal_length_are_not_called_more_or_fewer():
+    rng = np.random.default_rng(0)
+    log = log_of((range(900), "visit", rng.uniform(0, 200, 900)), until=200)
+    journey = journey_of("Visit", "Sign", map={"silent_after": "20D"})
+
+    def words(*spans: tuple[str, str]) -> tuple[set[str], str]:
+        before, after = (cj.journey_map(journey, log.where(start=a, end=b)) for a, b in spans)
+        change = after.compare(before)
+        counts = change.table[change.table["measure"] == "customers"]
+        return set(counts["words"]), change.definition.get("counts", "")
+
+    long = ("2025-01-01", "2025-04-30"), ("2025-05-01", "2025-05-31")
+    called, told = words(*long)
+    assert called == {"another length of time"}
+    assert told.endswith(" days: more or fewer is not said")
+    alike, told = words(("2025-03-01", "2025-03-31"), ("2025-05-01", "2025-05-31"))
+    assert (alike <= {"more", "fewer", "as many"}, told) == (True, "")
+
+
+@pytest.mark.parametrize("stages", [("Visit",), ("Visit", "Sign")])
+def test_what_no_two_stages_can_be_compared_by_is_not_said_to_be_alike(stages):
+    who = np.arange(300)
+    log = log_of((who, "visit", who * 0), *(((who[:9], "sign", 1),) if "Sign" in stages else ()))
+    said = [f"It was {'great' if k % 2 else 'terrible'} today, number {k}" for k in range(120)]
+    feedback = cj.read_feedback(
+        pd.DataFrame(
+            {"text": said, "stage": "Visit", "timestamp": START, "customer_id": range(120)}
+        )
+    )
+    held = cj.journey_map(journey_of(*stages, map={"silent_after": "20D"}), log, feedback)
+    assert "No pattern" not in held.headline
+    assert "Whether customers feel otherwise at one stage than at another cannot be told" in held.headline  # fmt: skip
+    assert cj.plot(held, "pain_points").layout.meta["caption"].startswith("Whether a stage is a pain point cannot be told")  # fmt: skip
+    assert "stands out" not in cj.render_map(held).text
 
 
 def test_who_entered_before_the_log_was_cut_did_not_skip_the_stage():

@@ -331,3 +331,27 @@ def test_customers_of_the_same_habits_are_no_personas(others):
     assert found.headline == (
         "Personas cannot be told apart: 100 customers with 5 events or more have the same habits."
     )
+
+
+def test_personas_of_few_customers_each_are_too_few_to_read_and_none_is_named_the_largest():
+    rng = np.random.default_rng(0)
+    kinds = (("web", [0.9, 0.05, 0.05]), ("app", [0.05, 0.05, 0.9]), ("tel", [0.05, 0.9, 0.05]))
+    rows = pd.concat(
+        pd.DataFrame(
+            {
+                "customer_id": f"c{customer:02d}",
+                "event": rng.choice(["view", "mail", "buy"], 12, p=kinds[customer % 3][1]),
+                "timestamp": pd.Timestamp("2025-01-01", tz="UTC")
+                + pd.to_timedelta(rng.uniform(0, 100, 12), unit="D"),
+                "channel": kinds[customer % 3][0],
+            }
+        )
+        for customer in range(62)
+    )
+    found = cj.personas(cj.read_events(rows), k=3)
+    assert found.structured
+    assert (found.table["customers"] < 30).all()
+    assert found.headline.startswith(
+        "3 personas of 62 customers, each of fewer than 30: too few to read ("
+    )
+    assert found.profile["p_adjusted"].isna().all()

@@ -92,6 +92,20 @@ def test_a_score_on_another_scale_is_read_alike_by_every_analysis(low, high):
     assert result.crossed["of"].tolist() == [40, 40]
 
 
+def test_the_definition_says_until_when_the_newest_period_has_answers():
+    days = pd.to_datetime(["2025-01-06", "2025-01-20", "2025-02-03"])
+    feedback = cj.read_feedback(
+        pd.DataFrame(
+            {"csat": [5, 4, 3], "timestamp": days, "text": ["It is good", "Fine", "Well"]}
+        ),
+        timezone="Europe/Berlin",
+    )
+    told = "month, by the business's calendar; the newest, from 2025-02-01 on, has answers until 2025-02-03"
+    assert cj.csat(feedback, period="month").definition["period"] == told
+    texts = cj.sentiment(feedback, period="month").definition["period"]
+    assert texts.endswith("the newest, from 2025-02-01 on, has answers until 2025-02-03")
+
+
 def test_easy_is_5_to_7_with_the_mean_beside_it():
     row = cj.ces(answers(ces=[7, 6, 5, 4, 3, 1])).table.iloc[0]
     assert [row["easy"], row["neutral"], row["hard"]] == [3, 1, 2]

@@ -77,6 +77,11 @@ def test_the_headline_names_the_commonest_theme_and_the_coverage(themes):
     )
 
 
+def test_without_ratings_no_theme_is_said_not_to_go_with_unhappy_answers():
+    many = cj.themes(feedback(TEXTS * 8), taxonomy=WORDS, quotes=False)
+    assert cj.plot(many, "detractors").layout.meta["caption"].startswith("Whether a theme goes with unhappy answers cannot be told")  # fmt: skip
+
+
 def test_of_a_few_who_write_much_nothing_is_written_about_most():
     loud = cj.themes(
         feedback(TEXTS * 40, customer_id=[f"c{row % 9}" for row in range(len(TEXTS) * 40)]),

@@ -87,6 +87,19 @@ def test_maps_of_two_times_do_not_compare_a_score_whose_scale_may_have_changed()
     assert "the scale may have changed" in change.definition["csat"]
 
 
+@pytest.mark.parametrize("in_days", [True, False])
+def test_anonymous_answers_delivered_twice_are_told_and_all_count(in_days):
+    rows = answers((1, 5), (1, 5)).drop(columns="customer_id")
+    rows["text"] = "A sentence that is long enough to be told: " + rows["text"]
+    rows["timestamp"] = rows["timestamp"].dt.floor("D" if in_days else "s")
+    twice = pd.concat([rows.assign(row=1), rows.assign(row=2)])
+    (text,) = said(read(twice, "1 to 5"), "anonymous answers that repeat")
+    assert text.startswith("900 of 1,800 answers without a customer equal another")
+    assert len(read(twice, "1 to 5")) == 1_800
+    assert said(read(rows, "1 to 5"), "anonymous answers") == []
+    assert said(read(rows.assign(text="ok", timestamp=START), "1 to 5"), "anonymous answers") == []
+
+
 def test_who_gave_many_of_the_answers_is_told():
     rows = answers((1, 5), (1, 5))
     rows.loc[rows.index[::4], "customer_id"] = "kiosk"

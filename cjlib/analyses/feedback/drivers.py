@@ -165,9 +165,13 @@ def _reason(sides: Sides, foreign: int) -> str:
     other = f"; {count_of(foreign, 'comment')} more in other languages" if foreign else ""
     return (
         f"Words cannot be compared: that needs comments in English of at least {MIN_N} customers on each side of {sides.outcome}. "
-        f"There are {sides.unhappy:,} by {count_of(sides.unhappy_customers, 'customer')} with {bad_to} or less "
-        f"and {sides.happy:,} by {count_of(sides.happy_customers, 'customer')} with {good_from} or more{other}."
+        f"There are {_comments(sides.unhappy, sides.unhappy_customers)} with {bad_to} or less "
+        f"and {_comments(sides.happy, sides.happy_customers)} with {good_from} or more{other}."
     )
+
+
+def _comments(n: int, customers: int) -> str:
+    return f"{n:,} by {count_of(customers, 'customer')}" if n else "none"
 
 
 def _compared(
@@ -261,6 +265,8 @@ def _quotes(
 
 def _headline(claimed: pd.DataFrame, tested: int, sides: Sides) -> str:
     base = sides.base
+    if not tested:
+        return f"Words cannot be compared: too few stand in enough comments, {base}."
     if claimed.empty:
         return f"No word goes significantly more with unhappy or with happy answers: {count_of(tested, 'term')} compared, {base}."
     parts = [

@@ -421,7 +421,11 @@ def _scored(
         headline=_headline(scale, whole, by_segment, weighted, by)
         + ("" if changed is None else f" But {changed.words}; no time is compared with another."),
         definition=_definition(feedback, scale, by, weights, blank, min_n)
-        | ({} if period is None else {"period": f"{period}, by the business's calendar"})
+        | (
+            {}
+            if period is None
+            else {"period": f"{period}, by the business's calendar; {feedback.last_period(period)}"}
+        )
         | ({} if changed is None else {"scale": changed.words})
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(scale, whole, by_segment, by, blank),

@@ -169,6 +169,7 @@ def sentiment(
             else ""
         ),
         definition=_definition(scored, by, period, labels, model, min_n)
+        | ({"period": f"{period}; {feedback.last_period(period)}"} if period else {})
         | {"compared": COMPARED_RATINGS if fitted else "mean scores"}
         | {"tests": "; ".join(tested.words for tested in families)}
         | ({"scale": doubtful} if doubtful else {}),

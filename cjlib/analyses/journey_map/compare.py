@@ -33,6 +33,8 @@ from cjlib.sources.feedback.doubtful_answers import changed_scale
 
 Record = dict[Any, Any]
 DRAWS = 1_000
+ALIKE_LONG = 1.1
+"""So many times as long a log may be for its counts to be called more or fewer."""
 BETTER = {
     "share_of_previous": "higher",
     "share_ended": "lower",
@@ -114,6 +116,12 @@ class Side:
         return self.source.opinions is not None and self.source.opinions.fitted
 
     @property
+    def days(self) -> float:
+        """How long its log is; 1 without events."""
+        span = self.source.log.span if self.source.log is not None else None
+        return 1.0 if span is None else max((span[1] - span[0]) / pd.Timedelta("1D"), 1.0)
+
+    @property
     def changed_scales(self) -> dict[str, str]:
         """Scores whose scale may have changed on a day of the feedback, and why: their cells are not tested."""
         if self.source.opinions is None:
@@ -167,7 +175,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     Shares, times and values are of customers followed equally long after they entered the stage (twice `map.silent_after`, less in a short log), in both maps; so
     they differ from those of the maps. Shares: Newcombe's interval and the pooled z test; scores: z with summed variances, answers of one customer together; values:
     the interval of means with a long tail (of their logarithms, joined as Zou and Donner do) and its p; medians: seeded bootstrap of customers, and Mood's test (the
-    shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more customers on both sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
+    shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more customers on both sides. Counts are only more or fewer, and that only of logs that are about as long (within 10%). The same people in both maps make it conservative.
 
     Returns
     -------
@@ -185,6 +193,8 @@ def compare(now: Side, earlier: Side) -> MapChange:
     sides = earlier.followed(horizon), now.followed(horizon)
     money = tuple(one.source.acts.money if one.source.acts else None for one in (earlier, now))
     doubtful = {**now.changed_scales, **earlier.changed_scales}
+    lengths = [one.days for one in (earlier, now)]
+    alike_long = max(lengths) <= ALIKE_LONG * min(lengths)
     rows = []
     for stage, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
         cells = {name: _count(old, new, name) for name in COUNTS}
@@ -220,7 +230,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     adjusted = compared.p_adjusted
     table = pd.DataFrame(
         [
-            _row(stage, measure, cell, float(q))
+            _row(stage, measure, cell, float(q), alike_long=alike_long)
             for (stage, measure, cell), q in zip(rows, adjusted, strict=True)
         ],
         columns=COLUMNS,
@@ -228,7 +238,9 @@ def compare(now: Side, earlier: Side) -> MapChange:
     return MapChange(
         table=table,
         headline=_headline(table, now, earlier),
-        definition=_definition(now, earlier, compared) | doubtful,
+        definition=_definition(now, earlier, compared)
+        | doubtful
+        | ({} if alike_long else {"counts": _of_lengths(*lengths)}),
         metrics=_metrics(table),
         families={compared.name: compared.tests},
     )
@@ -363,9 +375,11 @@ def _bootstrap(ordered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return ordered[np.minimum((place * n).astype(np.int64), n - 1)]
 
 
-def _row(stage: str, measure: str, cell: Cell, p_adjusted: float) -> tuple[Any, ...]:
+def _row(
+    stage: str, measure: str, cell: Cell, p_adjusted: float, *, alike_long: bool
+) -> tuple[Any, ...]:
     beyond = bool(p_adjusted < CLAIM)
-    words = _words(measure, cell, beyond)
+    words = _words(measure, cell, beyond, alike_long=alike_long)
     change = cell.now - cell.earlier
     return (
         stage,
@@ -384,11 +398,9 @@ def _row(stage: str, measure: str, cell: Cell, p_adjusted: float) -> tuple[Any, 
     )
 
 
-def _words(measure: str, cell: Cell, beyond: bool) -> str:
+def _words(measure: str, cell: Cell, beyond: bool, *, alike_long: bool) -> str:
     if measure in COUNTS:
-        return (
-            "more" if cell.now > cell.earlier else "fewer" if cell.now < cell.earlier else "as many"
-        )
+        return _more_or_fewer(cell) if alike_long else "another length of time"
     if min(cell.units) < MIN_N:
         return "too few"
     if np.isnan(cell.p):
@@ -404,6 +416,16 @@ def _words(measure: str, cell: Cell, beyond: bool) -> str:
             else ("higher" if rose else "lower")
         )
     return "better" if rose == (better == "higher") else "worse"
+
+
+def _of_lengths(earlier: float, now: float) -> str:
+    return f"of {count_of(round(earlier), 'day')} and {count_of(round(now), 'day')}: more or fewer is not said"
+
+
+def _more_or_fewer(cell: Cell) -> str:
+    if cell.now == cell.earlier:
+        return "as many"
+    return "more" if cell.now > cell.earlier else "fewer"
 
 
 def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:

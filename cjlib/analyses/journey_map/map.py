@@ -535,7 +535,7 @@ def _made(source: Source, outcome: str) -> JourneyMap:
     pains = source.once("pains", lambda: pain_points(source, whole))
     return JourneyMap(
         table=table,
-        headline=summary.headline(source, table, patterns, found, pains),
+        headline=summary.headline(source, table, (line, patterns), found, pains),
         definition=summary.definition(source, outcome),
         metrics=summary.metrics(source, table, pains),
         findings=summary.findings(source, pains, found),

@@ -64,13 +64,28 @@ def significant_pains(pains: pd.DataFrame, level: str) -> pd.DataFrame:
     return pains[(pains["level"] == level) & pains["significant"] & (pains["impact"] > 0)]
 
 
-def nothing_stands_out(pains: pd.DataFrame) -> str:
-    """That no stage is a pain point, or that none could be told from the others."""
-    stages = pains[pains["level"] == "stage"] if len(pains) else pains
-    tested = stages[[name for name in stages if str(name).endswith("_p_adjusted")]]
+def nothing_stands_out(pains: pd.DataFrame, level: str = "stage") -> str:
+    """That no place of a level is a pain point, or that none could be told from the others."""
+    places = pains[pains["level"] == level] if len(pains) else pains
+    tested = places[[name for name in places if str(name).endswith("_p_adjusted")]]
     if not tested.notna().to_numpy().any():
-        return f"Whether a stage is a pain point cannot be told: no two stages can be compared with {MIN_N} customers or answers each."
-    return "No stage stands out as a pain point."
+        return f"Whether a {level} is a pain point cannot be told: no two {level}s can be compared with {MIN_N} customers or answers each."
+    return f"No {level} stands out as a pain point."
+
+
+def feelings_compared(line: pd.DataFrame, group: str | None) -> bool:
+    """Whether two stages of a map, or of one group of it, have answers of enough customers on the lead measure."""
+    if not len(line):
+        return False
+    stages = line[line["lead"] & line["touchpoint"].isna() & (line["customers"] >= MIN_N)]
+    sizes = stages.groupby(group, dropna=False).size() if group is not None else [len(stages)]
+    return max(sizes, default=0) > 1
+
+
+FEELINGS_UNKNOWN = (
+    "Whether customers feel otherwise at one stage than at another cannot be told: "
+    f"no two stages have answers of {MIN_N} customers each"
+)
 
 
 def first_pain(pains: pd.DataFrame, level: str) -> str | None:
@@ -177,14 +192,14 @@ def _next_step(source: Source, name: str) -> str:
 def headline(
     source: Source,
     table: pd.DataFrame,
-    patterns: pd.DataFrame,
+    felt: tuple[pd.DataFrame, pd.DataFrame],
     moments: pd.DataFrame,
     pains: pd.DataFrame,
 ) -> str:
     """One paragraph a stakeholder can read: the pain, the pattern, the moment, who is on the map."""
     parts = [_pain(source, pains)]
     if source.opinions is not None:
-        parts.append(_feeling(source, patterns))
+        parts.append(_feeling(source, *felt))
     named = moments[moments["named"]] if len(moments) else moments
     parts += [str(named.iloc[0]["text"])] if len(named) else []
     parts.append(_who(source, table))
@@ -221,11 +236,13 @@ def _silence(source: Source) -> str:
     return timespan(microseconds(source.journey.silent_after, "map.silent_after"))
 
 
-def _feeling(source: Source, patterns: pd.DataFrame) -> str:
+def _feeling(source: Source, line: pd.DataFrame, patterns: pd.DataFrame) -> str:
     shown = patterns[patterns["pattern"].isin(["trough", "peak"])] if len(patterns) else patterns
     shown = shown if len(shown) else patterns
     if not len(shown):
-        return "No pattern of sentiment is statistically significant."
+        compared = feelings_compared(line, source.groups.name)
+        nothing = "No pattern of sentiment is statistically significant"
+        return f"{nothing if compared else FEELINGS_UNKNOWN}."
     return str(shown.iloc[0]["text"]).split("; ")[0] + "."
 
 

@@ -314,6 +314,8 @@ def _headline(
     if not structured:
         return f"One group: customers differ by degrees, and the {len(table)} personas shown are cuts through one cloud ({figures}; n = {n:,}){shaky}.{few}"
     largest = table.iloc[0]
+    if largest["customers"] < MIN_N:
+        return f"{len(table)} personas of {n:,} customers, each of fewer than {MIN_N}: too few to read ({figures}){shaky}."
     alike = (
         " (others are as large)" if (table["customers"] == largest["customers"]).sum() > 1 else ""
     )

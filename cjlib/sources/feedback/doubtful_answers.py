@@ -1,4 +1,4 @@
-"""What makes answers doubtful as a whole: a scale that seems to have changed on a day, and one customer who gave many of them."""
+"""What makes answers doubtful as a whole: a scale that seems to have changed on a day, answers delivered twice, and one customer who gave many of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from cjlib.sources.ingest.open_source import QualityLine
 FEWEST, LEAST_BEYOND, LEAST_AT_BOUND = 50, 0.2, 0.05
 BY_CHANCE = 1e-6
 """So rarely chance alone would keep all answers of a time within the bound, were they as those of the other time."""
-MANY_OF_ONE = 0.05
+MANY_OF_ONE, MANY_AGAIN = 0.05, 0.1
+LONG_TEXT = 40
 Floats = NDArray[np.float64]
 
 
@@ -81,6 +82,19 @@ def _beyond(value: Floats, bound: float) -> tuple[float, int, tuple[int, int], f
     )
 
 
+def _anonymous_twice(frame: pd.DataFrame, scales: Mapping[str, tuple[int, int]]) -> int:
+    """How many answers without a customer equal another one in time, text, place and scores; only long texts where times are whole days, since many people write "ok" on a day."""
+    nobody = frame[frame["customer_id"].isna()]
+    if nobody["timestamp"].isna().all():
+        in_days = True
+    else:
+        times = nobody["timestamp"].dropna()
+        in_days = bool((times.dt.normalize() == times).all())
+    long = nobody["text"].str.len() >= LONG_TEXT
+    told = nobody[long.fillna(False).astype(bool)] if in_days else nobody
+    return int(told.duplicated(["timestamp", "text", "stage", "touchpoint", *scales]).sum())
+
+
 def lines_of_doubtful_answers(
     frame: pd.DataFrame, scales: Mapping[str, tuple[int, int]]
 ) -> list[QualityLine]:
@@ -94,6 +108,13 @@ def lines_of_doubtful_answers(
         )
         for one in changed
     ]
+    again = _anonymous_twice(frame, scales)
+    if again >= max(FEWEST, MANY_AGAIN * len(frame)):
+        text = (
+            f"{again:,} of {len(frame):,} answers without a customer equal another in time, text, place and scores, and all count: "
+            "were they delivered twice? An id of an answer (feedback_id) tells"
+        )
+        lines.append(QualityLine("anonymous answers that repeat", again, text))
     named = frame["customer_id"].dropna().value_counts()
     if not len(named) or named.iloc[0] < max(FEWEST, MANY_OF_ONE * len(frame)) or len(named) == 1:
         return lines

@@ -166,6 +166,13 @@ class Feedback:
             raise not_one_of(option, period, starts)
         return local.dt.to_period(starts[period]).dt.start_time.astype("datetime64[us]")
 
+    def last_period(self, period: str) -> str:
+        """Until when the newest calendar period has answers, which may not be its end."""
+        starts, times = self.periods(period), self.frame["timestamp"].dt.tz_convert(self.timezone)
+        return (
+            f"the newest, from {starts.max():%Y-%m-%d} on, has answers until {times.max():%Y-%m-%d}"
+        )
+
     def groups(self, by: str) -> str | None:
         """The column to compare groups by; None for "none" or "", and for a column with fewer than two values."""
         return None if by in ("", "none") or self.segment(by).nunique() < 2 else by

@@ -251,7 +251,7 @@ def feelings(
 def _mood(mood: Mood | None) -> Cell:
     if mood is None:
         return Cell(f'<span class="cj-curve cj-silent"></span>{small("no answers")}', "mood", True)
-    thin = mood.n < MIN_N
+    thin = mood.customers < MIN_N
     badge = f'<b class="cj-badge">{escape(mood.named)}</b>' if mood.named else ""
     drawn = f'<span class="cj-curve {mood.classes}"><i class="cj-zero"></i><i class="cj-path"></i><i class="cj-span"></i><i class="cj-dot"></i>{badge}</span>'
     bounds = (
@@ -260,10 +260,18 @@ def _mood(mood: Mood | None) -> Cell:
         else f"({mood.low:.2f} to {mood.high:.2f})".replace("-", "−")
     )
     return Cell(
-        drawn + said(big(f"{mood.value:.2f}".replace("-", "−")), escape(bounds), rests_on(mood.n)),
+        drawn + said(big(f"{mood.value:.2f}".replace("-", "−")), escape(bounds), _heard(mood)),
         "mood",
         thin,
     )
+
+
+def _heard(mood: Mood) -> str:
+    """What a mark rests on; of few customers who answered often, how many they are."""
+    if mood.customers >= MIN_N or mood.n < MIN_N:
+        return rests_on(mood.n)
+    of = numbers.count_of(mood.customers, "customer")
+    return small(f"n {mood.n:,} of {of} · thin, too few to read")
 
 
 def _scores(row: Record) -> Cell:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cjlib.analyses.journey_map.summary import FIRST_FROM, significant_pains
+from cjlib.analyses.journey_map.summary import (
+    FEELINGS_UNKNOWN,
+    FIRST_FROM,
+    feelings_compared,
+    significant_pains,
+)
 from cjlib.show import numbers
 from cjlib.views.map_style import STEPS
 
@@ -40,6 +45,7 @@ class Mood:
     low: float
     high: float
     n: int
+    customers: int
     named: str
     classes: str
 
@@ -97,7 +103,13 @@ def moods(held: JourneyMap, group: Any) -> tuple[str | None, dict[str, Mood]]:
         classes = " ".join(f"cj-{letter}{round(place)}" for letter, place in places.items()) + ends
         named = "" if numbers.missing(one["named"]) else str(one["named"])
         found[str(one["stage"])] = Mood(
-            one["value"], one["value_low"], one["value_high"], int(one["n"]), named, classes
+            one["value"],
+            one["value_low"],
+            one["value_high"],
+            int(one["n"]),
+            int(one["customers"]),
+            named,
+            classes,
         )
     return measure, found
 
@@ -132,6 +144,8 @@ def mood_caption(held: JourneyMap, group: Any = None) -> str:
         f"{felt}"
         if felt
         else "No stage stands out significantly in how customers feel"
+        if feelings_compared(held.sentiment_line, held.groups.name)
+        else FEELINGS_UNKNOWN
         if len(held.sentiment_line)
         else "Nobody was asked how they feel"
     )

@@ -294,7 +294,10 @@ def crossed(result: Any, *, quotes: bool = True) -> go.Figure:
         ]
         for row in table
     ]
-    said = f"{numbers.capitalised(caption)}. A scale misread, one thing good and another bad, or a label of the model that is wrong: the quotes tell."
+    contradict = any(row["n"] for row in table)
+    said = f"{numbers.capitalised(caption)}."
+    if contradict:
+        said += " A scale misread, one thing good and another bad, or a label of the model that is wrong: the quotes tell."
     return bars(
         rows,
         axis="share of the texts with that score",

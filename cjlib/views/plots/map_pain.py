@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cjlib.analyses.journey_map.summary import FIRST_FROM, significant_pains
+from cjlib.analyses.journey_map.summary import FIRST_FROM, nothing_stands_out, significant_pains
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.rows import Pair, Row, bars, dumbbells
@@ -40,10 +40,7 @@ def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.F
     pains = held.pain_points
     rows = theme.records(significant_pains(pains, level).head(top))
     if not rows:
-        return theme.empty(
-            f"No {level} is significantly worse than the others or than expected.",
-            columns=PAIN_COLUMNS,
-        )
+        return theme.empty(nothing_stands_out(pains, level), columns=PAIN_COLUMNS)
     names = [
         str(one["stage"]) if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
         for one in rows

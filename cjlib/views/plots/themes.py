@@ -98,6 +98,8 @@ def detractors(result: Any) -> go.Figure:
         f"{numbers.percent(found[0]['other_share_unhappy'])} of the others. Association, not causation."
         if found
         else "No theme goes significantly more with unhappy answers."
+        if result.with_detractors["p_adjusted"].notna().any()
+        else f"Whether a theme goes with unhappy answers cannot be told: of none did {MIN_N} customers who rated write, and {MIN_N} others not."
     )
     axis = Axis("difference of the share unhappy, in points", {"tickformat": "+~f"}, middle=0.0)
     return dot_rows(

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.journey_map import JourneyMap
+from cjlib.analyses.journey_map.summary import nothing_stands_out
 from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import about, count_of, missing, number, signed
 from cjlib.sources.journey import Journey
@@ -131,8 +132,8 @@ def _title(journey_map: JourneyMap, *, whole: bool) -> str:
     if claims:
         return claims[0].removesuffix(".")
     if journey_map.first_pain:
-        return f"{journey_map.first_pain} is the biggest pain point"
-    return "No stage stands out significantly"
+        return f"{journey_map.first_pain} is a pain point"
+    return nothing_stands_out(journey_map.pain_points).partition(":")[0].removesuffix(".")
 
 
 def _number(journey_map: JourneyMap, table: pd.DataFrame, *, whole: bool) -> str:
