@@ -12,7 +12,7 @@ from cjlib.analyses.findings import Direction, Finding
 from cjlib.analyses.survival.count import Back, Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.comparison import others_in_words
+from cjlib.shared.comparison import MIN_N, others_in_words
 from cjlib.shared.risk_comparison import LogRank
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
@@ -71,7 +71,8 @@ def _seen(n: int, churned: int, who: str, back: Back | None) -> str:
 def _again(back: Back) -> str:
     if not back.event:
         return f"{back.customers:,} of whom had events again later"
-    return f"{back.customers:,} of whom had other events more than a day later (most often {shown(back.event)})"
+    most = f" (most often “{back.event}”)" if back.customers >= MIN_N else ""
+    return f"{back.customers:,} of whom had other events more than a day later{most}"
 
 
 def after_the_end(churned: int, back: Back | None) -> dict[str, str]:
