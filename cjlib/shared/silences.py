@@ -7,7 +7,7 @@ import numpy as np
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import events_sql
 from cjlib.show.numbers import timespan
-from cjlib.sources.ingest.thin_end import THIN, thin_end
+from cjlib.sources.ingest.thin_end import THIN, ThinEnd, thin_end
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.event_log import EventLog
 
@@ -41,12 +41,17 @@ def silences_broken(log: EventLog, length: int, activity: Event = None) -> tuple
     return int(np.count_nonzero(found == 1)), len(found)
 
 
-def late_in_words(log: EventLog) -> str:
-    """That many customers are missing in the last days, as the reading found it where it looked at the same events; "" where they are not."""
+def thin_end_of(log: EventLog) -> ThinEnd | None:
+    """The last days in which many customers are missing, as the reading found them where it looked at the same events."""
     read = not log.filters and log.span_us is not None and log.span_us[1] == log.observed_until_us
     if read and THIN not in set(log.quality["check"]):
-        return ""
-    thin = thin_end(log.engine, log.prepared, log.observed_until_us)
+        return None
+    return thin_end(log.engine, log.prepared, log.observed_until_us)
+
+
+def late_in_words(log: EventLog) -> str:
+    """That many customers are missing in the last days; "" where they are not."""
+    thin = thin_end_of(log)
     return "" if thin is None else thin.words(log.zone)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import cjlib as cj
 from cjlib.sources.ingest.thin_end import THIN
+from cjlib.sources.journey import journey_from_text
 from cjlib.sources.journey.check import check_journey
 
 START = pd.Timestamp("2025-01-01", tz="UTC")
@@ -77,3 +78,21 @@ def test_cj_check_warns_of_it(tmp_path):
         "name: t\ntimezone: UTC\nsources:\n  events: {path: events.csv}\nstages:\n  - {name: Look, touchpoints: [visit]}\n"
     )
     assert any(THIN in one for one in check_journey(tmp_path / "journey.yml").warnings)
+
+
+JOURNEY = """
+name: shop
+sources: {events: events.csv}
+stages: [{name: Look, touchpoints: [visit]}]
+scorecard: {period: week}
+"""
+
+
+@pytest.mark.parametrize("late", [0, 7])
+def test_what_reaches_into_days_that_are_not_delivered_is_no_finding(late):
+    log = cj.read_events(visits(days=154, late=late), observed_until="2025-06-03 23:59:59")
+    card = cj.scorecard(journey_from_text(JOURNEY), log)
+    trend = cj.funnel(log, ["visit", "visit"], window="2D").trend("week")
+    for told in (card, trend):
+        assert ("the events of some may not have been delivered yet" in told.headline) == bool(late)
+    assert not late or not (card.findings or trend.findings)

@@ -149,7 +149,8 @@ class Funnel(Result):
         trend = across_periods.trend(
             whole.log, whole.asked, whole.rows, whole.attempts, period, week_start
         )
-        return across_periods.without_claims(trend, self.definition.get(NOT_RECORDED, ""))
+        told = across_periods.without_claims(trend, self.definition.get(NOT_RECORDED, ""))
+        return across_periods.in_doubt(told, whole.log, whole.log.observed_until_us)
 
     def compare_previous_period(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
@@ -197,6 +198,7 @@ class Funnel(Result):
         }
         lost = unrecorded_words(log, asked, every.counted, since=compared.before[0])
         told = across_periods.without_claims(change, lost)
+        told = across_periods.in_doubt(told, log, compared.now[1] + (asked.window or 0))
         return replace(told, metrics={**change.metrics, **earlier})
 
     def next_after_drop_off(self, step: int | None = None) -> FunnelLost:

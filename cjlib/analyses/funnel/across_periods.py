@@ -27,6 +27,7 @@ from cjlib.shared.comparison import (
     family,
 )
 from cjlib.shared.periods import Calendar, calendar, check_period
+from cjlib.shared.silences import thin_end_of
 from cjlib.shared.stats import Floats, share, wilson
 from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.show.numbers import (
@@ -54,6 +55,18 @@ class FunnelChange(Result):
 
 
 AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+def in_doubt(told: AnyResult, log: EventLog, until: int) -> AnyResult:
+    """The same without findings where many customers are missing in the last days and what is compared reaches into them (`until`)."""
+    thin = thin_end_of(log)
+    if thin is None or thin.since > until or not told.answered:
+        return told
+    return replace(
+        told,
+        headline=f"{told.headline.removesuffix('.')}. But {thin.words(log.zone)}.",
+        findings=(),
+    )
 
 
 def without_claims(told: AnyResult, lost: str) -> AnyResult:

@@ -52,6 +52,7 @@ from cjlib.analyses.scorecard.summary import (
     words_of,
 )
 from cjlib.shared.comparison import CLAIM, MIN_N, Family, family, known_at_once
+from cjlib.shared.silences import thin_end_of
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
@@ -213,15 +214,15 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
     table = _table(rows, adjusted, readings, before)
     judged = sum(bool(row.band.judged[list(span.drawn)].any()) for row in rows)
     lacking = int((table["status"] == NOT_MEASURED).sum())
+    late = _late(ground)
+    doubts = [*_unrecorded(rows), *late]
     return Scorecard(
         table=table,
-        headline=headline(
-            readings, before, lacking, _vanished(span, rows, readings), _unrecorded(rows)
-        ),
+        headline=headline(readings, before, lacking, _vanished(span, rows, readings), doubts),
         definition=_definition(ground, compared, judged, int(trend["flagged"].sum()), lacking),
         metrics=_metrics(table, trend, journey),
         sql=active_sql(ground) if isinstance(ground, Ground) else "",
-        findings=_findings(rows, readings, compared, before),
+        findings=() if late else _findings(rows, readings, compared, before),
         families={compared.name: compared.tests},
         trend=trend,
         period=span.calendar.period,
@@ -243,6 +244,16 @@ def _vanished(span: Span, rows: list[_Row], readings: dict[str, Reading]) -> dic
         and one.value.n[span.now] == 0
         and one.value.n[span.now - 1] >= MIN_N
     }
+
+
+def _late(ground: Ground | Answers) -> list[str]:
+    """That many customers are missing in the last days, where these belong to the last complete period."""
+    if not isinstance(ground, Ground):
+        return []
+    thin = thin_end_of(ground.log)
+    if thin is None or thin.since >= ground.span.calendar.starts[ground.span.now + 1]:
+        return []
+    return [thin.words(ground.log.zone)]
 
 
 def _unrecorded(rows: list[_Row]) -> list[str]:

@@ -248,9 +248,9 @@ def headline(
     before: str,
     lacking: int,
     vanished: Mapping[str, int],
-    unrecorded: Sequence[str],
+    doubts: Sequence[str],
 ) -> str:
-    """What moved significantly, how many targets are met, what has nobody left in its base, what was probably not recorded, and what is not measured."""
+    """What moved significantly, how many targets are met, what has nobody left in its base, what was probably not recorded or not delivered, and what is not measured."""
     judged = [
         reading
         for reading in readings.values()
@@ -272,7 +272,7 @@ def headline(
         parts.append(
             _of_nobody([readings[name].entry.label for name in vanished], vanished, before, period)
         )
-    parts += unrecorded
+    parts += doubts
     if lacking:
         parts.append(
             f"{numbers.count_of(lacking, 'KPI')} {'is' if lacking == 1 else 'are'} not measured"
