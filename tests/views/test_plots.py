@@ -467,7 +467,7 @@ def test_groups_significant_are_said_in_words_and_the_others_not_ranked(grouped)
     figure = cj.plot(grouped)
     table = figure.layout.meta["table"]
     assert [(row["name"], row["n"], row["said"], row["strong"]) for row in table["marks"]] == [
-        ("web", 400, "20.0%, below the others", True),
+        ("web", 400, "20.0%, no significant difference", False),
         ("mail", 200, "45.0%, above the others", True),
         ("shop", 100, "26.0%, no significant difference", False),
         ("(not set)", 12, "25.0%, too few to read", False),
@@ -476,9 +476,7 @@ def test_groups_significant_are_said_in_words_and_the_others_not_ranked(grouped)
     assert figure.layout.meta["caption"].startswith(
         "mail stands out: 45.0% of its 200 customers reach “buy”, +"
     )
-    assert figure.layout.meta["caption"].endswith(
-        "2 of 3 groups differ significantly from the others."
-    )
+    assert figure.layout.meta["caption"].endswith("; no other group differs significantly.")
 
 
 def test_groups_that_do_not_differ_are_said_not_to():
@@ -505,14 +503,16 @@ def test_the_table_under_the_segments_holds_every_group_and_its_comparison(group
         ["(not set)", 12, 3, "25.0%"],
     ]
     assert [row[-1] for row in meta["rows"]] == [
-        "below the others",
+        "no significant difference",
         "above the others",
         "no significant difference",
         "too few to read",
     ]
-    assert meta["rows"][1][6] == "+23.7 points"
-    # 45% of 200 against (80 + 26 + 3) of 512.
-    assert meta["rows"][1][5] == "21.3%"
+    assert meta["rows"][1][6] == "+23.8 points"
+    # 45% of 200 against (80 + 26) of 500; who has no channel is compared with nobody.
+    assert meta["rows"][1][5] == "21.2%"
+    # 20% of 400 against 26 of 100, without mail, which differs more.
+    assert meta["rows"][0][5] == "26.0%"
 
 
 def test_the_table_under_the_steps_by_group_holds_every_step_of_every_group(grouped):
@@ -553,7 +553,7 @@ def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_significan
     figure = cj.plot(grouped, "segment_steps")
     assert (
         figure.layout.meta["caption"]
-        == "On the way to “buy”, mail differs from the others: 75.0% continue, +22.8 points (+12.1 to +32.5 points)."
+        == "On the way to “buy”, mail differs from the others: 75.0% continue, +23.3 points (+12.5 to +33.0 points)."
     )
     assert [trace.name for trace in figure.data] == ["web", "mail", "shop", "(not set)"]
     assert list(figure.data[3].marker.symbol) == ["triangle-up-open", "triangle-up-open"]
