@@ -56,8 +56,8 @@ def stretch_without(log: EventLog, event: Step, option: str) -> Stretch | None:
     if span is None:
         return None
     pause = None
-    for every in some_first(log.n_customer_codes):
-        pause = _without(log, event, option, span[0], every)
+    for below in dict.fromkeys((min(AT_FIRST, log.n_customer_codes), log.n_customer_codes)):
+        pause = _without(log, event, option, span[0], below)
         if pause is None:
             break
     if pause is None:
@@ -81,13 +81,13 @@ def stretch_without(log: EventLog, event: Step, option: str) -> Stretch | None:
 
 
 def _without(
-    log: EventLog, event: Step, option: str, begin: int, every: int
+    log: EventLog, event: Step, option: str, begin: int, below: int
 ) -> tuple[int, int] | None:
-    """The longest pause of the event, of every how many-th customer, from and to a place of the log."""
+    """The longest pause of the event among customers of a code below this, from and to a place of the log."""
     width = max((log.observed_until_us - begin) // PLACES, 1)
     found = log.engine.columns(
         f"SELECT DISTINCT (t - {begin}) // {width} AS place FROM {log.prepared} "
-        f"WHERE c % {every} = 0 AND {log.match(event, option)} AND t <= {log.observed_until_us}"
+        f"WHERE c < {below} AND {log.match(event, option)} AND t <= {log.observed_until_us}"
     )["place"]
     if not found.size:
         return None

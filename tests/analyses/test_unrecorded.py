@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.shared import unrecorded
 from cjlib.sources.journey import journey_from_text
+from cjlib.sources.log.conditions import Step
 
 BEGIN, DAYS = pd.Timestamp("2025-01-01", tz="UTC"), 240
 END = BEGIN + pd.Timedelta(days=DAYS)
@@ -202,3 +204,11 @@ def test_a_measure_of_an_event_that_was_not_recorded_lately_is_not_measured(shop
     row = table.loc["conversion_of_visitors"]
     assert (row["status"] == "measured") == measured
     assert ("“buy” does not occur between 2025-07" in row["words"]) != measured
+
+
+@pytest.mark.parametrize("lost", [None, (100, 140)])
+def test_some_customers_tell_whether_all_are_to_be_looked_at(orders, lost, monkeypatch):
+    monkeypatch.setattr(unrecorded, "AT_FIRST", 40)
+    log = log_of(orders if lost is None else without(orders, "order", *lost))
+    stretch = unrecorded.stretch_without(log, Step("order"), "event")
+    assert (stretch is None) == (lost is None)

@@ -135,7 +135,7 @@ def _back(log: EventLog, churn: Step, customer: Whole, ended: Whole) -> Back:
     since[customer[over]] = ended[over] + _still_of_the_end(churn)
     if not over.any():
         return Back(0)
-    others = f"t <= {log.observed_until_us} AND t >= {since.min()} AND NOT coalesce({log.match(_other_than(churn), 'churn_event')}, FALSE)"
+    others = f"t <= {log.observed_until_us} AND t >= {since.min()} AND ({log.match(_other_than(churn), 'churn_event')}) IS NOT TRUE"
     seen = log.fetch("customer", "time", "event", where=others)
     later = seen["time"] >= since[seen["customer"]]
     who, event = seen["customer"][later], seen["event"][later]
