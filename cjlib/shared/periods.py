@@ -92,8 +92,8 @@ class Calendar:
         ) - 1
 
     def index_sql(self, column: str = "t") -> str:
-        """The same as SQL over a column of microseconds that lie within the calendar."""
-        return _index_sql(_runs(self), column)
+        """The same as SQL over a column of microseconds that lie within the calendar; 0 where it has no periods, and nothing lies in it."""
+        return _index_sql(_runs(self), column) if len(self) else "0"
 
     @property
     def days(self) -> NDArray[np.float64]:

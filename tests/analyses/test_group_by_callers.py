@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.shared.group_by import group_by
+from cjlib.sources.journey import journey_from_text
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 EVENTS = st.lists(
@@ -135,3 +136,18 @@ def test_a_group_that_converts_to_the_last_customer_may_have_been_made_by_it(sha
     assert len(found.findings) == 2
     said = [found.headline, *(one.claim for one in found.findings)]
     assert all(("no customer ever changes plan" in words) == doubted for words in said)
+
+
+@pytest.mark.parametrize("period", ["day", "month"])
+@pytest.mark.parametrize("by", [None, "channel"])
+def test_a_log_without_events_has_no_groups_and_no_fault(by, period):
+    journey = journey_from_text(
+        "name: toy\nsources: {events: events.csv}\nstages: [{name: Look, touchpoints: [a]}]\n"
+    )
+    log = log_of([])
+    assert cj.retention(log, by=by, period=period).headline == (
+        "No customer enters a cohort: nothing to count."
+    )
+    assert cj.funnel(log, ["a", "b"], window="1D", by=by).comparisons.empty
+    assert cj.survival(log, inactive="9D", by=by).comparisons.empty
+    assert cj.journey_map(journey, log, by=by).comparisons.empty

@@ -136,7 +136,7 @@ def framed(
         for name in names
         if name not in columns
     }
-    table = groups.columns(size // groups.size)
+    table = groups.columns(size // max(groups.size, 1))
     return pd.DataFrame(table | {name: _column(name, (columns | missing)[name]) for name in names})
 
 
