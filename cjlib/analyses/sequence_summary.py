@@ -98,12 +98,12 @@ def time_resolution(log: EventLog) -> int:
 
 
 def _resolution_here(log: EventLog) -> int:
-    remainders = f"SELECT count(DISTINCT t % {HOUR}) AS hours, count(DISTINCT t % {DAY}) AS days FROM {log.prepared}"
-    ((hours, days),) = log.engine.rows(remainders)
-    if (
-        hours != 1
-        or log.engine.rows(f"SELECT count(DISTINCT t) FROM {log.prepared}")[0][0] < ENOUGH
-    ):
+    ((whole,),) = log.engine.rows(f"SELECT min(t % {HOUR}) = max(t % {HOUR}) FROM {log.prepared}")
+    if not whole:
+        return 0
+    different = f"SELECT count(DISTINCT t % {DAY}), count(DISTINCT t) FROM {log.prepared}"
+    ((days, times),) = log.engine.rows(different)
+    if times < ENOUGH:
         return 0
     # Midnights have two remainders where clocks change.
     return DAY if days <= 2 else HOUR

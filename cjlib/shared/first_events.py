@@ -91,11 +91,13 @@ def first_events(
     )
     # Without a period to tell apart, it is worked out for the few events that are left.
     placed = "p" if each_period else f"{period} AS p"
-    own = "TRUE AS own" if agree[0] == "TRUE" else "own"
-    found = log.engine.columns(
-        f"SELECT c, t, r, {placed}, {own}, ({new}) AS new FROM (SELECT *, {before} FROM {source}) WHERE {new} OR pt = t"
+    own = "TRUE" if agree[0] == "TRUE" else "coalesce(own, FALSE)"
+    return _with_ties(
+        log.engine.numbers(
+            f"SELECT c, t, r, {placed}, CAST({own} AS TINYINT) AS own, CAST(({new}) AS TINYINT) AS new "
+            f"FROM (SELECT *, {before} FROM {source}) WHERE {new} OR pt = t"
+        )
     )
-    return _with_ties({name: np.asarray(column) for name, column in found.items()})
 
 
 def _with_ties(found: dict[str, NDArray[Any]]) -> Firsts:

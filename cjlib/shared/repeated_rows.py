@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from cjlib.shared.stats import Z95, Floats, share, wilson
 
 Ints = NDArray[np.int64]
-MEASURED = 1 << 20
-"""Of logs with more rows than this the customers of some blocks say how alike the rows of a customer are."""
+MEASURED, MEASURED_CUSTOMERS = 1 << 18, 1_000
+"""Some of the customers say how alike the rows of a customer are, where they are so many and have so many rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +60,14 @@ class RowsOfCustomers:
         return np.where(self.base_squares > self.base, found, n)
 
 
+def measured_every(rows: int, customers: int) -> int:
+    """Of how many customers one says how alike the rows of a customer are."""
+    return max(1, min(rows // MEASURED, customers // MEASURED_CUSTOMERS))
+
+
 def rows_of_customers(kind: Ints, customer: Ints, kinds: int, of_customer: Ints) -> RowsOfCustomers:
     """Rows of kinds 0 … `kinds` − 1 that all have one base, of which each customer has `of_customer` rows."""
-    pair = kind * of_customer.size + customer
-    # A table of all pairs is counted in a fifth of the time, where it is small.
-    if kinds * of_customer.size <= 8 * pair.size:
-        every = np.bincount(pair, minlength=kinds * of_customer.size)
-        met = np.flatnonzero(every)
-        times = every[met]
-    else:
-        met, times = np.unique(pair, return_counts=True)
+    met, times = _counted(kind * of_customer.size + customer, kinds * of_customer.size)
     of_kind, who = met // max(1, of_customer.size), met % max(1, of_customer.size)
 
     def total(of_pairs: Ints) -> Ints:
@@ -98,51 +96,59 @@ def share_interval(
     return alike.of(2 * np.arange(groups) + 1).interval(count, base)
 
 
+def _counted(values: Ints, possible: int) -> tuple[Ints, Ints]:
+    """The different ones among 0 … `possible` − 1, ascending, and how often each comes."""
+    # A table of all that are possible is counted in a fifth of the time, where it is small.
+    if possible > 8 * values.size:
+        return np.unique(values, return_counts=True)
+    every = np.bincount(values, minlength=possible)
+    met = np.flatnonzero(every)
+    return met, every[met]
+
+
 class RowsWithinBases:
     """Adds up rows block by block, each of whole customers: kind k belongs to base k // `width`."""
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self.added: list[tuple[Ints, Ints, Ints, Ints]] = []
+        nothing = np.zeros(0, dtype=np.int64)
+        self.of_kinds: list[tuple[Ints, ...]] = [(nothing,) * 3]
+        self.of_bases: list[tuple[Ints, ...]] = [(nothing,) * 4]
 
     def add(self, kind: Ints, customer: NDArray[np.integer]) -> None:
         """Add the rows of some customers, in any order; all their rows of a base are among them."""
         if not kind.size:
             return
-        kinds, place = np.unique(kind, return_inverse=True)
+        kinds = _counted(kind, int(kind.max()) + 1)[0]
         who = customer.astype(np.int64) - int(customer.min())
-        met, times = np.unique(who * kinds.size + place, return_counts=True)
-        own, of_kind = met // kinds.size, kinds[met % kinds.size].astype(np.int64)
-        base = of_kind // self.width
-        begins = np.append(True, (own[1:] != own[:-1]) | (base[1:] != base[:-1]))
-        starts = np.flatnonzero(begins)
-        many = np.repeat(
-            np.add.reduceat(times, starts), np.diff(np.append(starts, times.size))
-        ).astype(np.int64)
-        self.added.append((of_kind, times.astype(np.int64), many, begins.astype(np.int64)))
+        pair = who * kinds.size + np.searchsorted(kinds, kind)
+        met, times = _counted(pair, (int(who.max()) + 1) * kinds.size)
+        own, place = np.divmod(met, kinds.size)
+        bases, base_of = np.unique(kinds // self.width, return_inverse=True)
+        base = base_of[place]
+        starts = np.flatnonzero(np.append(True, (own[1:] != own[:-1]) | (base[1:] != base[:-1])))
+        of_base = np.add.reduceat(times, starts)
+        many = np.repeat(of_base, np.diff(np.append(starts, times.size)))
+        sums = [np.bincount(place, each, kinds.size) for each in (times**2, times * many)]
+        around = [
+            np.bincount(base[starts], each, bases.size)
+            for each in (of_base**2, of_base, np.ones(starts.size))
+        ]
+        self.of_kinds.append((kinds, *(each.astype(np.int64) for each in sums)))
+        self.of_bases.append((bases, *(each.astype(np.int64) for each in around)))
 
     def of(self, kinds: Ints) -> RowsOfCustomers:
         """The sums of some kinds, ascending; zeros for those that were not met."""
-        nothing = (np.zeros(0, dtype=np.int64),) * 4
-        of_kind, times, many, begins = (
-            np.concatenate(part) for part in zip(nothing, *self.added, strict=True)
-        )
-        known = np.isin(of_kind, kinds)
-        place = np.searchsorted(kinds, of_kind[known])
         bases, base = np.unique(kinds // self.width, return_inverse=True)
-        in_base = np.isin(of_kind // self.width, bases)
-        place_of_base = np.searchsorted(bases, of_kind[in_base] // self.width)
-
-        def total(of_pairs: Ints) -> Ints:
-            return np.bincount(place, of_pairs[known], kinds.size).astype(np.int64)
-
-        def total_of_base(of_pairs: Ints) -> Ints:
-            return np.bincount(place_of_base, of_pairs[in_base], bases.size).astype(np.int64)[base]
-
         return RowsOfCustomers(
-            total(times**2),
-            total(times * many),
-            total_of_base(times * many),
-            total_of_base(times),
-            total_of_base(begins),
+            *_together(self.of_kinds, kinds),
+            *(each[base] for each in _together(self.of_bases, bases)),
         )
+
+
+def _together(blocks: list[tuple[Ints, ...]], wanted: Ints) -> list[Ints]:
+    """The columns of all blocks after the first, added up for the wanted values of the first."""
+    values, *columns = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    known = np.isin(values, wanted)
+    place = np.searchsorted(wanted, values[known])
+    return [np.bincount(place, column[known], wanted.size).astype(np.int64) for column in columns]

@@ -113,7 +113,7 @@ class Returns:
 
 def returns(paths: PathSet) -> Returns:
     """The returns of whole paths. A stable order by event leaves each path's visits to it beside one another."""
-    nodes, _ = paths.nodes()
+    nodes, _ = paths.nodes
     event = paths.event[nodes]
     path = np.repeat(np.arange(paths.low.size, dtype=np.int32), paths.sizes)
     order = stable_order(event)

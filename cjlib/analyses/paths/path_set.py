@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,9 +27,9 @@ from cjlib.shared.event_arrays import (
     whole_customers,
 )
 from cjlib.shared.repeated_rows import (
-    MEASURED,
     RowsOfCustomers,
     RowsWithinBases,
+    measured_every,
     rows_of_customers,
 )
 from cjlib.shared.stats import share
@@ -86,6 +88,7 @@ class PathSet:
         """When they are last seen."""
         return self.time[self.at[nodes + 1] - 1]
 
+    @cached_property
     def nodes(self) -> tuple[Ints, Ints]:
         """The nodes of all paths, one path after another, and the 0-based step of each."""
         sizes = self.sizes
@@ -95,7 +98,7 @@ class PathSet:
 
     def at_most(self, steps: int | None, *, last: bool) -> PathSet:
         """Every path cut to its first steps, or to its last."""
-        if steps is None:
+        if steps is None or not (self.sizes > steps).any():
             return self
         return (
             replace(self, low=np.maximum(self.low, self.high - steps))
@@ -114,7 +117,7 @@ class PathSet:
             self.found,
             paths=sizes.size,
             nodes=int(sizes.sum()),
-            on_a_path=changes(self.customer),
+            on_a_path=different(self.customer),
             longer=0 if steps is None else int(np.count_nonzero(sizes > steps)),
         )
 
@@ -157,7 +160,7 @@ class Ways:
         found = Totals(
             sessions=low.size,
             events=customer.size,
-            customers=changes(customer),
+            customers=different(customer),
             tied=tied_events(customer, time),
         )
         paths = PathSet(
@@ -209,9 +212,9 @@ def path_set(log: EventLog, ways: Ways) -> PathSet:
     return ways.of(log.fetch("customer", "time", "event"), 0)
 
 
-def changes(customer: Codes) -> int:
-    """How many customers there are among those given in ascending order."""
-    return int(np.count_nonzero(customer[1:] != customer[:-1])) + min(1, customer.size)
+def different(ordered: NDArray[Any]) -> int:
+    """How many different ones there are among those given in ascending order."""
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(1, ordered.size)
 
 
 def _begun(paths: PathSet, hits: NDArray[np.intp]) -> PathSet:
@@ -352,7 +355,7 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
     nothing = np.zeros(0, dtype=np.int64)
     pieces: list[tuple[Codes, Ints, Codes]] = [(nothing.astype(np.int32), nothing, label_of[:0])]
     keys = [nothing.astype(np.uint64)]
-    alike, every = RowsWithinBases(base + 1), -(-log.n_events // MEASURED)
+    alike, every = RowsWithinBases(base + 1), measured_every(log.n_events, log.n_customers)
     for number, whole in enumerate(path_sets(log, ways)):
         cut = whole.at_most(max_steps, last=ways.end is not None)
         look = None if number % every else alike
@@ -365,7 +368,7 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
         totals,
         pairs,
         alike.of(pairs.keys),
-        np.unique(np.concatenate(keys)).size,
+        different(np.sort(np.concatenate(keys))),
         *(np.concatenate(column) for column in zip(*pieces, strict=True)),
     )
 
@@ -374,9 +377,9 @@ def _add(
     counted: tuple[Tally, RowsWithinBases | None], cut: PathSet, label_of: Codes, base: int
 ) -> Codes:
     """Add a pair a link, and one a path from its last node to its end, so that all paths with a source are counted; the labels of the nodes."""
-    nodes, step = cut.nodes()
+    nodes, steps = cut.nodes
     label = label_of[cut.event[nodes]]
-    step *= base
+    step = steps * base
     step += label
     step *= base + 1
     ends = np.cumsum(cut.sizes) - 1
@@ -394,10 +397,11 @@ def _add(
 
 def _path_keys(whole: PathSet) -> NDArray[np.uint64]:
     """A number for every whole path, however long, equal for equal paths; two different ones share it once in 2^64."""
-    nodes, step = whole.nodes()
+    nodes, step = whole.nodes
     if not nodes.size:
         return np.zeros(0, dtype=np.uint64)
-    mixed = _mix(whole.event[nodes].astype(np.uint64) + _mix(step.astype(np.uint64)))
+    of_step = _mix(np.arange(int(whole.sizes.max()), dtype=np.uint64))
+    mixed = _mix(whole.event[nodes].astype(np.uint64) + of_step[step])
     starts = np.cumsum(whole.sizes) - whole.sizes
     return np.add.reduceat(mixed, starts) + _mix(whole.sizes.astype(np.uint64))
 
@@ -461,8 +465,15 @@ def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.Da
     order = sorted(
         range(len(ways)), key=lambda position: (-common.sizes[position], ways[position])
     )[:top]
+    paths_of = np.bincount(found.customer)
+    every = measured_every(keys.size, paths_of.size)
+    customer = found.customer[rows].astype(np.int64)
+    looked = np.flatnonzero(customer % every == 0)
     alike = rows_of_customers(
-        way, found.customer[rows].astype(np.int64), common.keys.size, np.bincount(found.customer)
+        way[looked],
+        customer[looked] // every,
+        common.keys.size,
+        paths_of[::every],
     )
     low, high = (bound[order] for bound in alike.interval(common.sizes, keys.size))
     columns = {

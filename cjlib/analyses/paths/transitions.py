@@ -40,10 +40,9 @@ from cjlib.shared.event_arrays import (
 )
 from cjlib.shared.group_by import CustomerGroups, group_by, names_given
 from cjlib.shared.repeated_rows import (
-    MEASURED,
     RowsOfCustomers,
     RowsWithinBases,
-    rows_of_customers,
+    measured_every,
 )
 from cjlib.shared.stats import share
 from cjlib.show.numbers import confidence, count_of, percent, timespan
@@ -162,12 +161,16 @@ def _by_in_words(grouping: CustomerGroups | None) -> dict[str, str]:
     }
 
 
+REPEATED = np.ones(1, dtype=np.int64)
+"""Of moves, the kind of those that repeat the event."""
+
+
 @dataclass(frozen=True)
 class Alike:
     """How alike the pairs of a customer are: each among those of its source, and among all moves those that repeat the event."""
 
     pairs: RowsWithinBases
-    repeats: list[RowsOfCustomers]
+    repeats: RowsWithinBases
 
 
 def _pairs(
@@ -176,14 +179,14 @@ def _pairs(
     grouping = group_by(log, by, taken=COLUMNS) if by else None
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
-    alike, every = RowsWithinBases(names + 2), -(-log.n_events // MEASURED)
-    repeats = [RowsOfCustomers(*[np.zeros(2, dtype=np.int64)] * 5)]
+    alike = Alike(RowsWithinBases(names + 2), RowsWithinBases(2))
+    every = measured_every(log.n_events, log.n_customers)
     events = tied = customers = stretches = 0
     for number, rows in enumerate(whole_customers(log)):
         customer, time, event = rows["customer"], rows["time"], rows["event"]
         group = grouping.of[customer] if grouping else np.zeros(1, dtype=np.int64)
         begins = np.append(True, customer[1:] != customer[:-1])
-        look = None if number % every else Alike(alike, repeats)
+        look = None if number % every else alike
         stretches += _add((counted, look), (customer, time, event, group), gap, names, begins)
         tied += tied_events(customer, time)
         events, customers = events + customer.size, customers + int(np.count_nonzero(begins))
@@ -191,8 +194,8 @@ def _pairs(
     return (
         grouping,
         pairs,
-        alike.of(pairs.keys),
-        Around(events, tied, customers, stretches, _repeats(repeats)),
+        alike.pairs.of(pairs.keys),
+        Around(events, tied, customers, stretches, alike.repeats.of(REPEATED)),
     )
 
 
@@ -224,16 +227,8 @@ def _add(
     if alike is not None:
         alike.pairs.add(np.append(key, from_start), np.append(who, who[first]))
         moves = np.flatnonzero(~last)
-        repeated = (event[moves] == event[moves + 1]).astype(np.int64)
-        mover = who[moves].astype(np.int64) - int(who[0])
-        alike.repeats.append(rows_of_customers(repeated, mover, 2, np.bincount(mover)))
+        alike.repeats.add((event[moves] == event[moves + 1]).astype(np.int64), who[moves])
     return first.size
-
-
-def _repeats(blocks: list[RowsOfCustomers]) -> RowsOfCustomers:
-    """The moves that repeat the event, of all blocks together."""
-    parts = zip(*(vars(block).values() for block in blocks), strict=True)
-    return RowsOfCustomers(*(np.sum(part, axis=0)[1:] for part in parts))
 
 
 def _sorted(

@@ -29,6 +29,7 @@ from cjlib.shared.comparison import (
     named_in_turn,
     not_compared_with,
 )
+from cjlib.shared.event_arrays import stable_order
 from cjlib.shared.first_events import Groups, Whole, together
 from cjlib.shared.risk_comparison import skewed_p
 from cjlib.sources.log.event_log import EventLog
@@ -96,10 +97,12 @@ def _happens_once(log: EventLog, question: Question) -> bool:
     start = question.start_event
     if not (start.names or start.where) or start.first_time:
         return False
-    events, customers = log.engine.rows(
-        f"SELECT count(*), count(DISTINCT c) FROM {log.prepared} WHERE {log.match(start, 'start_event')}"
-    )[0]
-    return events <= ONCE * customers
+    found = f"FROM {log.prepared} WHERE {log.match(start, 'start_event')}"
+    ((events,),) = log.engine.rows(f"SELECT count(*) {found}")
+    if events > ONCE * log.n_customers:
+        return False
+    ((customers,),) = log.engine.rows(f"SELECT count(DISTINCT c) {found}")
+    return bool(events <= ONCE * customers)
 
 
 # ---- groups ---------------------------------------------------------------------------------------------------------
@@ -189,45 +192,55 @@ def scores_of(
     shares[:, 0] = 0
     ended = np.where(tested, np.minimum(counts.ended, question.periods), -1)
     counted = (hits.period > 0) & (hits.period <= ended[hits.entry])
-    observed = np.bincount(hits.entry[counted], minlength=len(entries)).astype(float)
-    own = (entries.group, np.maximum(ended, 0))
-    expected = np.where(ended > 0, np.cumsum(shares, axis=1)[own], 0.0)
-    by_chance = np.where(ended > 0, np.cumsum(shares * (1 - shares), axis=1)[own], 0.0)
     second, third = _moments(
         entries.group, ended, Hits(hits.entry[counted], hits.period[counted]), shares
     )
+    # How many of each row ended after so many periods: all that their group's averages are needed for.
+    many = np.bincount(counts.cell * width + np.maximum(ended, 0), minlength=rows * width)
+    many = many.reshape(rows, width)
 
-    def total(values: Floats) -> Floats:
-        return np.bincount(counts.cell, weights=values, minlength=rows).astype(float)
+    def total(of_group: Floats) -> Floats:
+        return (many * of_group[counts.group]).sum(axis=1)
 
-    last = np.zeros(rows, dtype=np.int64)
-    np.maximum.at(last, counts.cell, np.maximum(ended, 0))
-    variance = np.maximum(total(second[own]), total(by_chance))
+    observed = np.bincount(counts.cell[hits.entry[counted]], minlength=rows).astype(float)
+    variance = np.maximum(total(second), total(np.cumsum(shares * (1 - shares), axis=1)))
+    some = np.append(np.ones((rows, 1), dtype=bool), many[:, 1:] > 0, axis=1)
     return Scores(
-        customers=total((ended > 0).astype(float)).astype(np.int64),
-        last=last,
-        observed=total(observed),
-        expected=total(expected),
+        customers=many[:, 1:].sum(axis=1),
+        last=width - 1 - np.argmax(some[:, ::-1], axis=1),
+        observed=observed,
+        expected=total(np.cumsum(shares, axis=1)),
         variance=variance,
-        skew=np.divide(total(third[own]), variance**1.5, out=np.zeros(rows), where=variance > 0),
+        skew=np.divide(total(third), variance**1.5, out=np.zeros(rows), where=variance > 0),
     )
 
 
 def _moments(group: Whole, ended: Whole, hits: Hits, shares: Floats) -> tuple[Floats, Floats]:
     """Second and third moment of a customer's observed − expected, by group and number of periods, over all who completed as many."""
-    second, third = np.zeros(shares.shape), np.zeros(shares.shape)
-    apart = np.zeros(len(group))
-    by_period = np.argsort(hits.period, kind="stable")
-    bounds = np.searchsorted(hits.period[by_period], np.arange(shares.shape[1] + 1))
-    for period in range(1, shares.shape[1]):
-        np.add.at(apart, hits.entry[by_period[bounds[period] : bounds[period + 1]]], 1.0)
-        apart -= shares[group, period]
-        there = ended >= period
-        people = np.bincount(group[there], minlength=len(shares))
-        for moment, power in ((second, 2), (third, 3)):
-            whole = np.bincount(group[there], weights=apart[there] ** power, minlength=len(shares))
-            moment[:, period] = stats.share(whole, people)
-    return np.nan_to_num(second), np.nan_to_num(third)
+    groups, width = shares.shape
+    by_period = stable_order(hits.period)
+    bounds = np.searchsorted(hits.period[by_period], np.arange(width + 1))
+    seen = np.zeros(len(group), dtype=np.int64)
+    # Sums of the returns so far, their squares and cubes: what those who return add to them in a period, and what those take along who are not followed further.
+    grown, gone = np.zeros((3, groups, width)), np.zeros((3, groups, width))
+    for period in range(1, width):
+        who = hits.entry[by_period[bounds[period] : bounds[period + 1]]]
+        k = seen[who]
+        for power, more in enumerate((np.ones(k.size), 2 * k + 1, 3 * k * (k + 1) + 1)):
+            grown[power, :, period] = np.bincount(group[who], more, groups)
+        seen[who] = k + 1
+    place = group * width + np.maximum(ended, 0)
+    for power in range(3):
+        gone[power] = np.bincount(place, seen ** (power + 1), groups * width).reshape(shares.shape)
+    sums = np.cumsum(grown, axis=2)
+    sums[:, :, 1:] -= np.cumsum(gone, axis=2)[:, :, :-1]
+    followed = np.bincount(place[ended >= 0], minlength=groups * width).reshape(shares.shape)
+    people = np.cumsum(followed[:, ::-1], axis=1)[:, ::-1]
+    first, square, cube = np.divide(sums, people, out=np.zeros(sums.shape), where=people > 0)
+    expected = np.cumsum(shares, axis=1) * (people > 0)
+    second = square - 2 * expected * first + expected**2
+    third = cube - 3 * expected * square + 3 * expected**2 * first - expected**3
+    return np.maximum(second, 0.0), third
 
 
 def cohort_comparisons(

@@ -307,7 +307,7 @@ def _return_periods(log: EventLog, question: Question, scope: Scope) -> tuple[Wh
         f"c, {scope.periods.index_sql()} AS p",
         f"t <= {scope.until}",
     )
-    found = log.engine.columns(
+    found = log.engine.numbers(
         "SELECT c, p, i FROM (SELECT c, p, row_number() OVER () AS i, lag(c) OVER () AS pc, lag(p) OVER () AS pp "
         f"FROM {source}) WHERE pc IS NULL OR pc <> c OR pp <> p"
         if question.min_returns > 1
@@ -340,10 +340,12 @@ def _walked_cells(
 
 def _return_events(log: EventLog, question: Question, scope: Scope) -> tuple[Whole, Whole]:
     """Customer and time of every return event, by customer and time."""
-    found = log.engine.columns(
-        events_sql(log, question.return_event, "return_event", "c, t", f"t <= {scope.until}")[1:-1]
+    found = log.fetch(
+        "customer",
+        "time",
+        where=f"{log.match(question.return_event, 'return_event')} AND t <= {scope.until}",
     )
-    return found["c"], found["t"]
+    return found["customer"], found["time"]
 
 
 def visits_of(

@@ -250,7 +250,7 @@ def _answer(
         else np.zeros(0, dtype=np.int64)
     )
     curves = [lifetimes.of(int(group)) for group in order]
-    overall = kaplan_meier(lifetimes.length, lifetimes.churned)
+    overall = curves[0] if len(curves) == 1 else kaplan_meier(lifetimes.length, lifetimes.churned)
     limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
     until = overall.followed_until
     comparisons, tested, differing = _comparisons(lifetimes, order, min_n)

@@ -56,7 +56,7 @@ class Lifetimes:
     @property
     def whole(self) -> bool:
         """Whether all lengths are whole numbers."""
-        return bool((self.length % 1 == 0).all())
+        return bool((np.floor(self.length) == self.length).all())
 
     def of(self, group: int) -> Curve:
         """The curve of one group."""
@@ -88,8 +88,12 @@ def lives_of(
     if churn is None:
         ended, back = _first_silence(log, inactive, firsts)
     else:
-        ended = _first_churn(log, churn, firsts)
-        back = _back(log, churn, firsts.customer, ended)
+        found = log.fetch("customer", "time", "row", where=log.match(churn, "churn_event"))
+        first = _first_per_life(firsts, found["customer"], found["time"])
+        ended = np.append(found["time"], NEVER)[first]
+        again = log.match(_other_than(churn), "churn_event")
+        every = log.fetch("row", where=again)["row"] if churn.first_time else found["row"]
+        back = _back(log, every, firsts.customer, ended)
     days = (np.minimum(ended, log.observed_until_us) - firsts.at) // DAY
     group, groups = grouped(log, firsts, by, "by")
     lifetimes = Lifetimes(
@@ -114,8 +118,8 @@ def _unrecorded(log: EventLog, churn: Step | None, began: Whole, ended: Whole) -
     if churn is None or stretch is None:
         return None
     inside = f"t > {stretch.begins} AND t < {stretch.ends}"
-    found = log.engine.columns(events_sql(log, churn, "churn_event", "c, t", inside)[1:-1])
-    return None if found["t"].size else stretch
+    found = log.fetch("time", where=f"{log.match(churn, 'churn_event')} AND {inside}")
+    return None if found["time"].size else stretch
 
 
 def _still_of_the_end(churn: Step | None) -> int:
@@ -128,24 +132,39 @@ def _other_than(churn: Step) -> Step:
     return replace(churn, first_time=False)
 
 
-def _back(log: EventLog, churn: Step, customer: Whole, ended: Whole) -> Back:
-    """Who had other events than the churn event after the end."""
+def _back(log: EventLog, churn: Whole, customer: Whole, ended: Whole) -> Back:
+    """Who had other events than the churn events, given by their rows, after the end."""
     since = np.full(log.n_customer_codes, NEVER)
     over = ended <= log.observed_until_us
-    since[customer[over]] = ended[over] + _still_of_the_end(churn)
+    since[customer[over]] = ended[over] + DAY
     if not over.any():
         return Back(0)
-    others = f"t <= {log.observed_until_us} AND t >= {since.min()} AND ({log.match(_other_than(churn), 'churn_event')}) IS NOT TRUE"
-    seen = log.fetch("customer", "time", "event", where=others)
+    seen = log.fetch("customer", "time", "event")
     later = seen["time"] >= since[seen["customer"]]
-    who, event = seen["customer"][later], seen["event"][later]
-    back = int(np.count_nonzero(np.diff(who, prepend=-1)))
+    later &= seen["time"] <= log.observed_until_us
+    later[churn] = False
+    place = np.flatnonzero(later)
+    who = seen["customer"][place]
+    back = int(np.count_nonzero(_begins(who)))
     if not back:
         return Back(0)
-    by_event = np.argsort(event, kind="stable")
-    who, event = who[by_event], event[by_event]
-    first = (np.diff(who, prepend=-1) != 0) | (np.diff(event, prepend=-1) != 0)
-    return Back(back, log.event_names[int(np.bincount(event[first]).argmax())])
+    return Back(back, log.event_names[_most_had(who, seen["event"][place])])
+
+
+def _most_had(customer: NDArray[Any], event: NDArray[Any]) -> int:
+    """The event that most customers have, the first of equal ones; rows are in the order of the customers."""
+    rows = np.bincount(event)
+    customers = np.zeros(rows.size, dtype=np.int64)
+    for code in np.argsort(-rows, kind="stable").tolist():
+        if rows[code] < customers.max():
+            break
+        customers[code] = np.count_nonzero(_begins(customer[np.flatnonzero(event == code)]))
+    return int(customers.argmax())
+
+
+def _begins(codes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where another code than the one before it stands."""
+    return np.append(True, codes[1:] != codes[:-1])[: codes.size]
 
 
 def lives_there(
@@ -182,13 +201,6 @@ def _back_there(log: Log, lives: str, churn: Step | None) -> Back:
     )
 
 
-def _first_churn(log: EventLog, churn: Step, firsts: Firsts) -> Whole:
-    """The first churn event at or after the start."""
-    found = log.engine.columns(events_sql(log, churn, "churn_event", "c, t", "TRUE")[1:-1])
-    first = _first_per_life(firsts, found["c"], found["t"])
-    return np.append(found["t"], NEVER)[first]
-
-
 def _first_silence(log: EventLog, inactive: int, firsts: Firsts) -> tuple[Whole, Back]:
     """The moment at which a silence first reached its length, and who had any event after it; the last silence is the one up to the end of data."""
     source = events_sql(log, ANY, "event", "c, t", f"t <= {log.observed_until_us}")
@@ -209,9 +221,10 @@ def _first_per_life(firsts: Firsts, customer: Whole, times: Whole) -> Whole:
     place = place[life_of[customer[place]] >= 0]
     life, begun = life_of[customer[place]], firsts.at
     after = times[place] >= begun[life]
-    who, first = np.unique(life[after], return_index=True)
+    life, place = life[after], place[after]
+    first = _begins(life)
     found = np.full(len(firsts), -1, dtype=np.int64)
-    found[who] = place[after][first]
+    found[life[first]] = place[first]
     return found
 
 
