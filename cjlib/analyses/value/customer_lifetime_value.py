@@ -113,13 +113,13 @@ class Fitted:
 
     def value(self, history: History, weeks: float) -> Floats:
         """Expected value over `weeks`, undiscounted; NaN where spending could not be fitted."""
-        if self.spending is None:
-            return np.full(history.x.size, np.nan)
-        return self.purchases(history, weeks) * self.spending.expected(history.x, history.mean)
+        return self.both(history, weeks)[:, 1]
 
     def both(self, history: History, weeks: float) -> Floats:
         """Expected purchases and value over `weeks`, a column each."""
-        return np.column_stack([self.purchases(history, weeks), self.value(history, weeks)])
+        times = self.purchases(history, weeks)
+        each = self.spending.expected(history.x, history.mean) if self.spending else np.nan
+        return np.column_stack([times, times * each])
 
     def purchases(self, history: History, weeks: float) -> Floats:
         """Expected purchase days over `weeks`; worked out once for customers who are alike."""
