@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import hyp2f1, ndtri
 from worlds import moments
 
 import cjlib as cj
@@ -186,6 +186,70 @@ def single(rng: np.random.Generator, samples: int) -> Bounds:
     return _bounds(pd.concat([table.iloc[:1] for table in tables]), "share_low", "share_high")
 
 
+# ---- value --------------------------------------------------------------------------------------------------------
+
+RATE, DROPOUT, SPENT = (0.8, 6.0), (1.2, 3.0), (6.0, 4.0, 15.0)
+"""Purchases a week are Gamma(r, α), the chance to be gone after one Beta(a, b), and what a purchase brings is Gamma(p, ν) with ν of Gamma(q, v)."""
+WATCHED, HORIZON, BEGINNING = 52.0, 12.0, 26.0
+"""Weeks of the log, of the forecast, and in which customers begin."""
+
+
+def _in_the_first(weeks: np.ndarray) -> np.ndarray:
+    """Expected repeat purchases of a new customer in so many weeks (Fader, Hardie & Lee 2005, equation 9)."""
+    (r, alpha), (a, b) = RATE, DROPOUT
+    series = hyp2f1(r, b, a + b - 1, weeks / (alpha + weeks))
+    return (a + b - 1) / (a - 1) * (1 - (alpha / (alpha + weeks)) ** r * series)
+
+
+def _yet_to_come() -> float:
+    """What a customer of the business below is expected to bring within the horizon."""
+    p, q, v = SPENT
+    age = np.linspace(WATCHED - BEGINNING, WATCHED, 10_001)
+    return float((_in_the_first(age + HORIZON) - _in_the_first(age)).mean() * p * v / (q - 1))
+
+
+def _purchases(rng: np.random.Generator, customers: int) -> cj.EventLog:
+    """Customers who buy until they are gone, in two channels that differ in nothing."""
+    (r, alpha), (a, b), (p, q, v) = RATE, DROPOUT, SPENT
+    rate, gone = rng.gamma(r, 1 / alpha, customers), rng.beta(a, b, customers)
+    spends = rng.gamma(q, 1 / v, customers)
+    at, who = rng.uniform(0, BEGINNING, customers), np.arange(customers)
+    rows = [(who, at.copy(), rng.gamma(p, 1 / spends))]
+    while who.size:
+        at[who] += rng.exponential(1 / rate[who])
+        who = who[at[who] < WATCHED]
+        rows.append((who, at[who], rng.gamma(p, 1 / spends[who])))
+        who = who[rng.random(who.size) >= gone[who]]
+    buyer, week, worth = (np.concatenate(part) for part in zip(*rows, strict=True))
+    frame = pd.DataFrame(
+        {
+            "customer_id": buyer.astype(str),
+            "event": "buy",
+            "timestamp": moments(7 * week),
+            "value": worth,
+            "channel": np.where(buyer % 2, "web", "shop"),
+        }
+    )
+    return cj.read_events(frame, observed_until=moments(7 * WATCHED), duplicates="keep")
+
+
+def forecast(rng: np.random.Generator, samples: int) -> Bounds:
+    """What 300 customers are expected to bring within 12 weeks, each."""
+    values = [cj.customer_value(_purchases(rng, 300), horizon="84D") for _ in range(samples)]
+    drawn = pd.DataFrame([one.metrics["expected_value"] for one in values])
+    return _bounds(drawn[["low", "high"]] / 300)
+
+
+def forecast_of_group(rng: np.random.Generator, samples: int) -> Bounds:
+    """The same of one channel with half of 300 customers."""
+    tables = []
+    for _ in range(samples):
+        log = _purchases(rng, 300)
+        table = cj.value_by(cj.customer_value(log, horizon="84D"), log, by="channel").table
+        tables.append(table[table["channel"] == "web"])
+    return _bounds(pd.concat(tables), "mean_low", "mean_high")
+
+
 # ---- feedback ---------------------------------------------------------------------------------------------------
 
 
@@ -348,6 +412,8 @@ INTERVALS = (
     Interval("difference of conversion, n = 60 and 300", 0.1, difference_of_groups),
     Interval("difference of values, n = 40 and 200", 0.0, difference_of_values, 8_000),
     Interval("value per customer, long tail, n = 200", 30.0, value),
+    Interval("forecast of value, 300 customers", _yet_to_come(), forecast, 400),
+    Interval("forecast of value, a group of 150 of 300", _yet_to_come(), forecast_of_group, 400),
     Interval("lift of the top decile, n = 600", 10 / 3, lift),
     Interval("NPS, 10 customers once", 20.0, nps(10, 1, 0.5)),
     Interval("NPS, 500 customers once", 20.0, nps(500, 1, 0.5)),
