@@ -65,6 +65,12 @@ def measured_every(rows: int, customers: int) -> int:
     return max(1, min(rows // MEASURED, customers // MEASURED_CUSTOMERS))
 
 
+def interval_in_words(rows: str, every: int = 1) -> str:
+    """How the interval of a share of such rows is made."""
+    measured = f", measured on about one customer in {every:,}" if every > 1 else ""
+    return f"Wilson 95% of as many independent {rows} as have the variance from customer to customer{measured}"
+
+
 def rows_of_customers(kind: Ints, customer: Ints, kinds: int, of_customer: Ints) -> RowsOfCustomers:
     """Rows of kinds 0 … `kinds` − 1 that all have one base, of which each customer has `of_customer` rows."""
     met, times = _counted(kind * of_customer.size + customer, kinds * of_customer.size)

@@ -14,6 +14,7 @@ from test_sessions import ROWS, log_with_a_bot
 from test_sessions import log_of as log_of_rows
 
 import cjlib as cj
+from cjlib.shared import repeated_rows
 
 COLUMNS = [
     "step",
@@ -500,3 +501,27 @@ def test_a_name_called_other_stays_apart_from_the_others(toy_log):
     answer = cj.paths(cj.read_events(events), top=1)
     assert set(answer.table["target"]) == {"((other))"}
     assert "our own marks are written ((other))" in answer.definition["warning"]
+
+
+def test_intervals_measured_on_some_customers_are_about_those_of_all(monkeypatch):
+    rng = np.random.default_rng(3)
+    ways = ["ad-buy", "ad-ask-buy", "look"]
+    text = " | ".join(
+        f"c{one}: " + " ".join(
+            f"{event}@{100 * visit + minute}min"
+            for visit, way in enumerate(rng.choice(ways, 8, p=rng.dirichlet([0.7] * 3)))
+            for minute, event in enumerate(way.split("-"))
+        )
+        for one in range(400)
+    )  # fmt: skip
+    log = cj.read_events(toy_events(text))
+    whole = cj.paths(log, session_gap="30min").sequences
+    monkeypatch.setattr(repeated_rows, "MEASURED", 800)
+    monkeypatch.setattr(repeated_rows, "MEASURED_CUSTOMERS", 50)
+    some = cj.paths(log, session_gap="30min")
+    assert some.definition["interval"].endswith("one customer in 7")
+    bounds = ["share_of_paths_low", "share_of_paths_high"]
+    pd.testing.assert_frame_equal(some.sequences.drop(columns=bounds), whole.drop(columns=bounds))
+    widths = [np.diff(each[bounds].to_numpy(), axis=1).ravel() for each in (some.sequences, whole)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.35)
+    assert (widths[0] != widths[1]).all()

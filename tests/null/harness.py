@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 from intervals import INTERVALS, covered
+from notebook_claims import NOTEBOOKS
 from scipy.stats import beta, binom
 from sentences import DRAWN, FITTED, QUICK, SENTENCES, Sentence
 from worlds import WORLDS, World
@@ -23,38 +24,6 @@ from cjlib.shared.comparison import CLAIM
 
 PAGE = Path(__file__).parents[2] / "docs" / "how_often_wrong.md"
 COLUMNS = ["sentence", "world", "worlds", "told", "p"]
-HEAD = """\
-# How often a sentence is wrong
-
-Made by `make nulls`: ten kinds of business in which nothing happens, and every kind of sentence that can claim something. A sentence is wrong when it claims a
-difference, a change or a signal in such a business; the sentence about expected churners, when its interval misses what came. The upper bound is that of
-Clopper and Pearson: with 95% confidence the sentence is wrong no more often. A table's smallest adjusted p below .05 is counted too, although a sentence
-claims only below .0025: a run of all notebooks asks some twenty families of questions, and .05 / 20 for each is meant to keep the whole run from claiming anything in
-95 of 100 businesses in which nothing happens. What that costs stands in the second part. The businesses: `tests/null/worlds.py`; the sentences: `tests/null/sentences.py`.
-"""
-POWER = """\
-## How often they find what is there
-
-The same sentences in a plain business of 1,200 customers with one effect planted. Beside what they find, in how many the table has an adjusted p below .01: what
-a sentence would find that looked at its own family alone, and not at all twenty of a run.
-"""
-LEVELS = """\
-## Why sentences claim below .0025
-
-A run of all notebooks on the sample asks 27 families of questions; six are planned tests or ask what is true of every sample, so some twenty can tell what is not so. Each notebook is written alone, so none of its sentences can know the p of another notebook's:
-a correction over the run is a level for each family. Other splits of the run's .05 were weighed. An eighth of it for each notebook and Holm within its two or three families asks the first claim of a notebook for the same .002 to .003, and helps only the second;
-it would make a sentence depend on what else the notebook asks. Weights by use take from one family what they give another. A level of .0035, at which the counts above would add up to .05, would rest on these businesses alone. What does help is a better test: money compared on logarithms
-finds a doubled value in a group of 60 in 74 of 100 samples at .0025, where Welch's test with the rank sum found it in 52, and in 77 at .01. So the price is paid, and it is this: of effects that a single question finds at .01, about every fourth is missed. Beneath, what other levels would give: how many of the
-kinds of sentences above claim something in one business in which nothing happens, and how many of the planted effects are found. At .01 about every sixth run
-would tell something that is not so; a first page alone may be stricter than its notebooks, but what a notebook says is read too. Tables keep every p, so that a
-reader with one question in mind can take another level; a planned test (`cj.experiment`) claims at .05.
-"""
-COVERAGE = """\
-## How often 95% intervals hold the truth
-
-Of 1,000 intervals that hold with 95%, between {low} and {high} do, 19 times of 20 (`tests/null/intervals.py`). What rests on less than 30 customers says so. Means with a long
-tail are compared on logarithms, each side with its own or the pooled spread, whichever is larger: Welch's interval held in 92 of 100 such samples, Hall's for skewness and the bootstrap t in 91 to 92.
-"""
 EFFECTS = {
     "channel converts": "a channel whose visits lead to a sign-up in 75 of 100 cases instead of 54",
     "conversion rises": "activation rises from 70% to 85% in the middle of the year",
@@ -112,54 +81,109 @@ def power(sentences: Sequence[Sentence], seeds: Sequence[int]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> str:
-    """The page as Markdown."""
+def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame, notebooks: str) -> str:
+    """The page as Markdown: `page.md` with what was counted in its braces."""
     wrong, found = (
         part.assign(below_5=part["p"] < 0.05, below_1=part["p"] < 0.01) for part in (wrong, found)
     )
     counts = wrong.groupby("sentence", sort=False)[["worlds", "told", "below_5"]].sum()
-    summary = pd.DataFrame(
+    bounds = [
+        upper_bound(int(k), int(n)) for k, n in zip(counts["told"], counts["worlds"], strict=True)
+    ]
+    worlds = int(counts["worlds"].max())
+    low, high = binom.ppf([0.025, 0.975], 1_000, 0.95).astype(int)
+    at = {level: (found["p"] < level).sum() for level in (0.05, 0.01, CLAIM)}
+    claims = (wrong["p"] < 0.01).groupby(wrong["sentence"]).mean().sum()
+    return (
+        (Path(__file__).parent / "page.md")
+        .read_text(encoding="utf-8")
+        .format(
+            asked=f"{counts['worlds'].sum():,}",
+            told=counts["told"].sum(),
+            worst=_percent(max(bounds)),
+            seeds=worlds // len(WORLDS),
+            businesses=worlds,
+            worlds=worlds,
+            bound=_percent(upper_bound(0, worlds)),
+            level=f"{CLAIM:g}".lstrip("0"),
+            wrong=_markdown(_wrong(counts, bounds)),
+            kinds=_markdown(_kinds(wrong, counts)),
+            notebooks=notebooks,
+            found=_markdown(_found(found)),
+            levels=_rows(_levels(wrong, found)),
+            lost_of_one=_percent(1 - at[CLAIM] / at[0.01]),
+            lost_of_five=_percent(1 - at[CLAIM] / at[0.05]),
+            every=f"{1 / claims:.0f}th",
+            low=low,
+            high=high,
+            intervals=_markdown(_held(intervals, counts)),
+        )
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _wrong(counts: pd.DataFrame, bounds: Sequence[float]) -> pd.DataFrame:
+    """Each kind of sentence: asked, wrong, and no more often than."""
+    return pd.DataFrame(
         {
             "sentence": counts.index,
-            "worlds": counts["worlds"],
+            "businesses": counts["worlds"],
             "wrong": counts["told"],
-            "upper bound": [
-                f"{100 * upper_bound(int(k), int(n)):.1f}%"
-                for k, n in zip(counts["told"], counts["worlds"], strict=True)
-            ],
+            "upper bound": [_percent(bound) for bound in bounds],
             "p < .05": counts["below_5"],
         }
     )
+
+
+def _kinds(wrong: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Each kind of sentence in each kind of business."""
     cells = wrong.groupby(["sentence", "world"], sort=False)[["worlds", "told"]].sum()
     said = (cells["told"].astype(int).astype(str) + "/" + cells["worlds"].astype(str)).unstack()
-    said = said.reindex(index=counts.index, columns=list(WORLDS)).fillna("–").reset_index()
+    return said.reindex(index=counts.index, columns=list(WORLDS)).fillna("–").reset_index()
+
+
+def _found(found: pd.DataFrame) -> pd.DataFrame:
+    """Each kind of sentence with its planted effect."""
     columns = ["worlds", "told", "below_1"]
     hits = found.groupby(["sentence", "world"], sort=False)[columns].sum().reset_index()
     hits["world"] = hits["world"].str.removeprefix("plain, ").map(EFFECTS)
-    hits = hits.rename(columns={"world": "effect", "told": "found", "below_1": "p < .01"})
-    worlds = int(counts["worlds"].max())
-    ground = f"This page stands on {worlds // len(WORLDS)} seeds, {worlds} worlds a sentence: with no wrong one the bound would be {100 * upper_bound(0, worlds):.1f}%."
-    parts = [
-        HEAD + ground + "\n",
-        _markdown(summary),
-        "\nWrong of the worlds of each kind:\n",
-        _markdown(said),
-    ]
-    coverage = intervals.copy()
+    names = {"world": "effect", "worlds": "businesses", "told": "found", "below_1": "p < .01"}
+    return hits.rename(columns=names)
+
+
+def _held(intervals: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Each interval, and that of the forecast of churners in the businesses of the sentences."""
     forecast = counts.loc["churn model, expected churners"]
-    coverage["share"] = [f"{100 * share:.1f}%" for share in coverage["held"] / coverage["samples"]]
-    missed = forecast["told"] / forecast["worlds"]
-    coverage.loc[len(coverage)] = [
-        "forecast of churners, the worlds above",
-        forecast["worlds"],
-        forecast["worlds"] - forecast["told"],
-        f"{100 * (1 - missed):.1f}%",
-    ]
-    low, high = binom.ppf([0.025, 0.975], 1_000, 0.95).astype(int)
-    usual = COVERAGE.format(low=low, high=high)
-    parts += ["", POWER, _markdown(hits), "", LEVELS, _markdown(_levels(wrong, found))]
-    parts += ["", usual, _markdown(coverage)]
-    return "\n".join(parts) + "\n"
+    worlds = int(forecast["worlds"])
+    row = ["forecast of churners, the businesses above", worlds, worlds - int(forecast["told"])]
+    coverage = pd.concat([intervals, pd.DataFrame([row], columns=intervals.columns)])
+    share = coverage["held"] / coverage["samples"]
+    return coverage.assign(share=[_percent(each) for each in share])
+
+
+def _notebooks(folder: Path) -> str:
+    """How many samples claim nothing, of those that `notebook_claims.py` counted in the folder."""
+    file = folder / NOTEBOOKS
+    if not file.is_file():
+        return "It was not run for this page."
+    runs = pd.read_csv(file).fillna("")
+    n, quiet = len(runs), int((runs["claims"] == "").sum())
+    pages = int((runs["first_page"] == "").sum())
+    low, high = proportion(quiet, n)
+    told = "; ".join(f"seed {row.seed}: {row.claims}" for row in runs[runs["claims"] != ""].itertuples())  # fmt: skip
+    return (
+        f"In {quiet} of {n} samples the notebooks claim nothing: {_percent(quiet / n)}, with 95% confidence {_percent(low)} to {_percent(high)}. "
+        f"The first page, which is corrected over all families of the run, tells nothing in {pages}.{f' The others: {told}.' if told else ''}"
+    )
+
+
+def proportion(k: int, n: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95% interval of a share."""
+    low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
+    return low, upper_bound(k, n, 0.975)
 
 
 def _levels(wrong: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
@@ -168,13 +192,19 @@ def _levels(wrong: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     for level in (0.05, 0.01, 0.005, CLAIM):
         a_kind = (wrong["p"] < level).groupby(wrong["sentence"]).mean()
         share = (found["p"] < level).mean()
-        rows.append((f"{level:g}", f"{a_kind.sum():.2f} of {a_kind.size}", f"{100 * share:.0f}%"))
-    return pd.DataFrame(rows, columns=["level", "claims in one business", "effects found"])
+        written = f"{level:g}".lstrip("0")
+        rows.append((written, f"{a_kind.sum():.2f} of {a_kind.size}", f"{100 * share:.0f}%"))
+    return pd.DataFrame(rows)
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
+    head = pd.DataFrame([table.columns, ["---"] * len(table.columns)])
+    return f"{_rows(head)}\n{_rows(table)}"
+
+
+def _rows(table: pd.DataFrame) -> str:
+    cells = table.to_numpy().tolist()
+    return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in cells)
 
 
 PARTS: dict[str, Callable[[int], pd.DataFrame]] = {
@@ -212,7 +242,9 @@ def main() -> None:
             if not file.is_file():
                 count(seed).to_csv(file, index=False)
             if all(list(folder.glob(f"*_{part}.csv")) for part in PARTS):
-                text = page(read(folder, "wrong_*"), read(folder, "found"), intervals)
+                text = page(
+                    read(folder, "wrong_*"), read(folder, "found"), intervals, _notebooks(folder)
+                )
                 chosen.page.write_text(text, encoding="utf-8")
             print(f"{name} of seed {seed}", flush=True)
 

@@ -24,7 +24,9 @@ from cjlib.analyses.findings import told
 from cjlib.samples import write
 from cjlib.shared.comparison import CLAIM
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = "notebooks.csv"
+"""What was claimed of each seed, in a folder of counts."""
 DRAWN = ("plot", "render_map", "table", "summary", "progress_bar", "persona_maps", "poster")
 BUILT_IN = (
     "share unhappy by theme",
@@ -39,7 +41,7 @@ CHANGES = "ordinary|normal variation|outside|direction|significant"
 def claims(folder: Path, notebooks: str = "0*.ipynb") -> list[str]:
     """Every finding of the notebooks on the business of a folder, but for those built in; and what the overview tells first, if it is a change."""
     claimed: dict[str, None] = {}
-    for notebook in sorted(NOTEBOOKS.glob(notebooks)):
+    for notebook in sorted(FOLDER.glob(notebooks)):
         for result in _results(notebook, folder / "journey.yml"):
             for finding in result.findings:
                 if finding.family not in BUILT_IN:
@@ -53,7 +55,7 @@ def briefing(folder: Path) -> list[str]:
     """What the first page would tell of the business of a folder, but for what is built in."""
     results = [
         result
-        for notebook in sorted(NOTEBOOKS.glob("0*.ipynb"))
+        for notebook in sorted(FOLDER.glob("0*.ipynb"))
         for result in _results(notebook, folder / "journey.yml")
     ]
     families = {name: count for result in results for name, count in result.families.items()}
@@ -103,10 +105,11 @@ def _results(notebook: Path, journey: Path) -> Iterator[Any]:
 
 
 def main() -> None:
-    """Print what each seed claims, and how many claim nothing."""
+    """Print what each seed claims, and how many claim nothing; with `--kept` also into a folder of counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs=2, default=(1, 100))
     parser.add_argument("--effects", action="store_true")
+    parser.add_argument("--kept", type=Path, help="the folder from which the page is written")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     quiet, seeds = 0, range(chosen.seeds[0], chosen.seeds[1] + 1)
@@ -115,10 +118,19 @@ def main() -> None:
             write(folder, seed=seed, effects=chosen.effects)
             claimed, page = claims(Path(folder)), briefing(Path(folder))
         quiet += not claimed
+        if chosen.kept is not None:
+            _keep(chosen.kept / NOTEBOOKS, seed, claimed, page)
         print(
             f"seed {seed}: {claimed or 'nothing'}; first page: {page or 'nothing'}; {quiet} of {count} claim nothing",
             flush=True,
         )
+
+
+def _keep(file: Path, seed: int, claimed: list[str], page: list[str]) -> None:
+    row = pd.DataFrame(
+        {"seed": [seed], "claims": [" / ".join(claimed)], "first_page": [" / ".join(page)]}
+    )
+    row.to_csv(file, mode="a", header=not file.is_file(), index=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cjlib.shared.repeated_rows import RowsWithinBases, rows_of_customers
+from cjlib.shared.repeated_rows import (
+    MEASURED,
+    RowsWithinBases,
+    interval_in_words,
+    measured_every,
+    rows_of_customers,
+)
 from cjlib.shared.stats import wilson
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=40)
@@ -103,3 +109,13 @@ def test_it_holds_the_truth_where_customers_differ_and_a_few_have_most_rows():
         wilsons += bool(plain[0] <= 0.3 <= plain[1])
     assert 0.92 <= held / 300 <= 0.98
     assert wilsons / 300 < 0.7
+
+
+@pytest.mark.parametrize(
+    ("rows", "customers", "every"),
+    [(0, 0, 1), (MEASURED, 10**6, 1), (11 * MEASURED, 10**6, 11), (11 * MEASURED, 3_000, 3), (10**9, 5, 1)],
+)  # fmt: skip
+def test_all_customers_are_measured_unless_they_and_their_rows_are_many(rows, customers, every):
+    assert measured_every(rows, customers) == every
+    told = interval_in_words("paths", every)
+    assert told.endswith(f"one customer in {every}") == (every > 1)

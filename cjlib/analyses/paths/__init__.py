@@ -46,6 +46,7 @@ from cjlib.shared.event_arrays import (
     gap_microseconds,
     sessions_sql,
 )
+from cjlib.shared.repeated_rows import interval_in_words
 from cjlib.show.numbers import count_of
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration
@@ -191,7 +192,7 @@ def paths(
             "max_steps": _cut_in_words(whole.longer, max_steps, last=end_event is not None),
             "top": _top_in_words(len(names), len(shown), top, other),
             "ties": ties_in_words(whole.tied),
-            "interval": "Wilson 95% of as many independent paths as have the variance from customer to customer",
+            "interval": interval_in_words("paths", found.measured),
             **base_of(log, whole.events, whole.customers),
             **reserved_names(names, OTHER),
         },

@@ -22,7 +22,7 @@ from cjlib.shared.event_arrays import (
     named,
     stable_order,
 )
-from cjlib.shared.repeated_rows import RowsWithinBases, rows_of_customers
+from cjlib.shared.repeated_rows import RowsWithinBases, interval_in_words, rows_of_customers
 from cjlib.shared.stats import share
 from cjlib.show.numbers import count_of, percent
 
@@ -72,7 +72,7 @@ def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
             "loop": "an event that comes again after at least one other event of the same path; neighbouring repeats are none",
             "paths": f"{count_of(n, 'path')}, whole, whatever max_steps shows",
             "ways": f"from the event to its next return; through more than {LONGEST_LOOP} events shown as a → … → a",
-            "interval": "Wilson 95% of as many independent paths as have the variance from customer to customer",
+            "interval": interval_in_words("paths"),
         },
         metrics=metrics,
         ways=loops_table(found, paths.customer, names, n, top),

@@ -328,11 +328,15 @@ def links_sql(
 
 @dataclass(frozen=True)
 class Found:
-    """The links and ends of all paths, how many different whole paths there are, and each path's customer, nodes shown, and their labels, one path after another."""
+    """The links and ends of all paths, how many different whole paths there are, and each path's customer, nodes shown, and their labels, one path after another.
+
+    One customer in so many (`measured`) says how alike a customer's paths are.
+    """
 
     totals: Totals
     pairs: Pairs
     alike: RowsOfCustomers
+    measured: int
     distinct: int
     customer: Codes
     sizes: Ints
@@ -368,6 +372,7 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
         totals,
         pairs,
         alike.of(pairs.keys),
+        every,
         different(np.sort(np.concatenate(keys))),
         *(np.concatenate(column) for column in zip(*pieces, strict=True)),
     )
@@ -465,15 +470,13 @@ def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.Da
     order = sorted(
         range(len(ways)), key=lambda position: (-common.sizes[position], ways[position])
     )[:top]
-    paths_of = np.bincount(found.customer)
-    every = measured_every(keys.size, paths_of.size)
     customer = found.customer[rows].astype(np.int64)
-    looked = np.flatnonzero(customer % every == 0)
+    looked = np.flatnonzero(customer % found.measured == 0)
     alike = rows_of_customers(
         way[looked],
-        customer[looked] // every,
+        customer[looked] // found.measured,
         common.keys.size,
-        paths_of[::every],
+        np.bincount(found.customer)[:: found.measured],
     )
     low, high = (bound[order] for bound in alike.interval(common.sizes, keys.size))
     columns = {

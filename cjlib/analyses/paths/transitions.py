@@ -42,6 +42,7 @@ from cjlib.shared.group_by import CustomerGroups, group_by, names_given
 from cjlib.shared.repeated_rows import (
     RowsOfCustomers,
     RowsWithinBases,
+    interval_in_words,
     measured_every,
 )
 from cjlib.shared.stats import share
@@ -132,7 +133,7 @@ def transitions(
         "session_gap": gap_in_words(gap, given_gap, resolution),
         **_by_in_words(grouping),
         "ties": ties_in_words(around.tied),
-        "interval": "Wilson 95% of as many independent pairs as have the variance from customer to customer",
+        "interval": interval_in_words("pairs", log.counted(_measured_here, lambda _: 1)),
         **base_of(log, around.events, around.customers),
         **reserved_names(names, START, END),
         **log.counted(lambda _: {}, words_there),
@@ -180,7 +181,7 @@ def _pairs(
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
     alike = Alike(RowsWithinBases(names + 2), RowsWithinBases(2))
-    every = measured_every(log.n_events, log.n_customers)
+    every = _measured_here(log)
     events = tied = customers = stretches = 0
     for number, rows in enumerate(whole_customers(log)):
         customer, time, event = rows["customer"], rows["time"], rows["event"]
@@ -197,6 +198,10 @@ def _pairs(
         alike.pairs.of(pairs.keys),
         Around(events, tied, customers, stretches, alike.repeats.of(REPEATED)),
     )
+
+
+def _measured_here(log: EventLog) -> int:
+    return measured_every(log.n_events, log.n_customers)
 
 
 def _add(
