@@ -73,7 +73,7 @@ def interval_in_words(rows: str, every: int = 1) -> str:
 
 def rows_of_customers(kind: Ints, customer: Ints, kinds: int, of_customer: Ints) -> RowsOfCustomers:
     """Rows of kinds 0 … `kinds` − 1 that all have one base, of which each customer has `of_customer` rows."""
-    met, times = _counted(kind * of_customer.size + customer, kinds * of_customer.size)
+    met, times = counted(kind * of_customer.size + customer, kinds * of_customer.size)
     of_kind, who = met // max(1, of_customer.size), met % max(1, of_customer.size)
 
     def total(of_pairs: Ints) -> Ints:
@@ -102,7 +102,7 @@ def share_interval(
     return alike.of(2 * np.arange(groups) + 1).interval(count, base)
 
 
-def _counted(values: Ints, possible: int) -> tuple[Ints, Ints]:
+def counted(values: Ints, possible: int) -> tuple[Ints, Ints]:
     """The different ones among 0 … `possible` − 1, ascending, and how often each comes."""
     # A table of all that are possible is counted in a fifth of the time, where it is small.
     if possible > 8 * values.size:
@@ -125,10 +125,10 @@ class RowsWithinBases:
         """Add the rows of some customers, in any order; all their rows of a base are among them."""
         if not kind.size:
             return
-        kinds = _counted(kind, int(kind.max()) + 1)[0]
+        kinds = counted(kind, int(kind.max()) + 1)[0]
         who = customer.astype(np.int64) - int(customer.min())
         pair = who * kinds.size + np.searchsorted(kinds, kind)
-        met, times = _counted(pair, (int(who.max()) + 1) * kinds.size)
+        met, times = counted(pair, (int(who.max()) + 1) * kinds.size)
         own, place = np.divmod(met, kinds.size)
         bases, base_of = np.unique(kinds // self.width, return_inverse=True)
         base = base_of[place]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
+from cjlib.shared.event_arrays import whole_customers
 from cjlib.shared.first_events import (
     Firsts,
     Groups,
@@ -20,6 +21,7 @@ from cjlib.shared.first_events import (
     grouped,
     together,
 )
+from cjlib.shared.repeated_rows import counted
 from cjlib.shared.sql import between, instant, later, matching
 from cjlib.shared.unrecorded import Stretch, longest_pause, some_first
 from cjlib.sources.log.conditions import Step
@@ -139,27 +141,20 @@ def _back(log: EventLog, churn: Whole, customer: Whole, ended: Whole) -> Back:
     since[customer[over]] = ended[over] + DAY
     if not over.any():
         return Back(0)
-    seen = log.fetch("customer", "time", "event")
-    later = seen["time"] >= since[seen["customer"]]
-    later &= seen["time"] <= log.observed_until_us
-    later[churn] = False
-    place = np.flatnonzero(later)
-    who = seen["customer"][place]
-    back = int(np.count_nonzero(_begins(who)))
-    if not back:
-        return Back(0)
-    return Back(back, log.event_names[_most_had(who, seen["event"][place])])
-
-
-def _most_had(customer: NDArray[Any], event: NDArray[Any]) -> int:
-    """The event that most customers have, the first of equal ones; rows are in the order of the customers."""
-    rows = np.bincount(event)
-    customers = np.zeros(rows.size, dtype=np.int64)
-    for code in np.argsort(-rows, kind="stable").tolist():
-        if rows[code] < customers.max():
-            break
-        customers[code] = np.count_nonzero(_begins(customer[np.flatnonzero(event == code)]))
-    return int(customers.argmax())
+    names, row, back = len(log.event_names), 0, 0
+    had = np.zeros(names, dtype=np.int64)
+    for rows in whole_customers(log):
+        who, time = rows["customer"], rows["time"]
+        later = (time >= since[who]) & (time <= log.observed_until_us)
+        low, high = np.searchsorted(churn, (row, row + who.size))
+        later[churn[low:high] - row] = False
+        row += who.size
+        place = np.flatnonzero(later)
+        back += int(np.count_nonzero(_begins(who[place])))
+        several = int(who[-1]) - int(who[0]) + 1
+        pair = (who[place] - who[0]).astype(np.int64) * names + rows["event"][place]
+        had += np.bincount(counted(pair, several * names)[0] % names, minlength=names)
+    return Back(back, log.event_names[int(had.argmax())] if back else "")
 
 
 def _begins(codes: NDArray[Any]) -> NDArray[np.bool_]:
