@@ -199,6 +199,12 @@ class ShareComparison(Differences):
     share: Floats
     other_share: Floats
 
+    @property
+    def certain(self) -> bool:
+        """Whether something is claimed of a side of whom all or none do it."""
+        sides = np.isin(self.share, (0, 1)) | np.isin(self.other_share, (0, 1))
+        return bool((self.claims & sides).any())
+
 
 def compare_shares(
     name: str,

@@ -133,8 +133,13 @@ def test_a_group_that_converts_to_the_last_customer_may_have_been_made_by_it(sha
     frame = frame.assign(timestamp=START + pd.to_timedelta(frame.pop("hour"), unit="h"))
     log = cj.read_events(frame, observed_until="2024-03-01")
     found = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
-    assert len(found.findings) == 2
-    said = [found.headline, *(one.claim for one in found.findings)]
+    back = cj.retention(
+        log, start_event="visit", return_event="buy", period="hour", periods=1, by="plan"
+    )
+    gone = cj.survival(log, start_event="visit", churn_event="buy", by="plan")
+    claims = [one.claim for answer in (found, back, gone) for one in answer.findings]
+    assert len(claims) == 6
+    said = [found.headline, gone.headline, *claims]
     assert all(("no customer ever changes plan" in words) == doubted for words in said)
 
 

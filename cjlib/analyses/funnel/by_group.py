@@ -34,7 +34,7 @@ from cjlib.shared.comparison import (
     not_compared_with,
     others_in_words,
 )
-from cjlib.shared.group_by import MISSING, left_out_words
+from cjlib.shared.group_by import MISSING, left_out_words, set_afterwards
 from cjlib.show.numbers import capitalised, count_of, percent, points, points_interval
 from cjlib.sources.log.event_log import EventLog, Log
 
@@ -165,7 +165,7 @@ def compared_groups(
     comparable = groups.by.comparable(log, groups.ranks)
     overall, told, others = named_in_turn(beside, comparable)
     without = not_compared_with(_group_labels(groups), others)
-    doubt = _doubt(log, asked, told)
+    doubt = set_afterwards(log, asked.by, told.certain, "convert")
     table = pd.DataFrame(
         groups.columns()
         | {
@@ -220,14 +220,6 @@ def _steps(
         for name, column in told.columns().items()
     }
     return pd.DataFrame(groups.columns(n) | step_shares(asked, reached) | differences), tested
-
-
-def _doubt(log: Log, asked: Question, told: ShareComparison) -> str:
-    """That groups which convert all or not at all may have been made by it: with values that no customer ever changes."""
-    certain = np.isin(told.share, (0, 1)) | np.isin(told.other_share, (0, 1))
-    if not (told.claims & certain).any() or any(log.changes_by_event(name) for name in asked.by):
-        return ""
-    return f". All or none of a group convert, and no customer ever changes {', '.join(asked.by)}: it may have been set afterwards"
 
 
 def _headline(

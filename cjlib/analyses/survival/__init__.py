@@ -32,7 +32,7 @@ from cjlib.shared.comparison import (
     not_compared_with,
 )
 from cjlib.shared.first_events import Whole
-from cjlib.shared.group_by import left_out_words, names_given
+from cjlib.shared.group_by import left_out_words, names_given, set_afterwards
 from cjlib.shared.risk_comparison import LogRank, SameAge
 from cjlib.shared.silences import late_in_words, rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
@@ -155,7 +155,7 @@ def survival(
     sql = lives_sql(log, begin, churn, silence, span)
     lifetimes, tied = log.counted(lives_of, lives_there, begin, churn, silence, names, span)
     definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
-    answer = _answer(lifetimes, min_n, definition, "customer", sql)
+    answer = _answer(lifetimes, min_n, definition, "customer", log, sql)
     if lifetimes.unrecorded is not None:
         lost = lifetimes.unrecorded.words(log, str(churn))
         answer = replace(
@@ -238,11 +238,16 @@ def survival_table(
     """
     names = names_given(by, "by", taken=summary.TAKEN)
     lifetimes = lifetimes_of(table, duration, event, names, unit)
-    return _answer(lifetimes, min_n, summary.of_table(duration, event, names, unit), "row")
+    return _answer(lifetimes, min_n, summary.of_table(duration, event, names, unit), "row", None)
 
 
 def _answer(
-    lifetimes: Lifetimes, min_n: int, definition: Mapping[str, str], who: str, sql: str = ""
+    lifetimes: Lifetimes,
+    min_n: int,
+    definition: Mapping[str, str],
+    who: str,
+    log: Log | None,
+    sql: str = "",
 ) -> Survival:
     order = (
         np.argsort(lifetimes.groups.rank(lifetimes.group))
@@ -254,6 +259,8 @@ def _answer(
     limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
     until = overall.followed_until
     comparisons, tested, differing = _comparisons(lifetimes, order, min_n)
+    certain = any(group.certain for group in differing)
+    doubt = set_afterwards(log, lifetimes.groups.names, certain, "leave")
     means, unit = _means(lifetimes, order, curves, limit), lifetimes.unit
     by_chance = (
         {"comparisons": f"log-rank; {tested.words}{left_out_words(lifetimes.groups.comparable)}"}
@@ -270,6 +277,7 @@ def _answer(
             until,
             comparisons,
             len(differing),
+            doubt,
             min_n=min_n,
             who=who,
             back=lifetimes.back,
@@ -281,7 +289,7 @@ def _answer(
             **by_chance,
         },
         metrics=_metrics(overall, unit, until),
-        findings=summary.findings(differing, tested.name, unit),
+        findings=summary.findings(differing, tested.name, unit, doubt),
         families={tested.name: tested.tests} if tested.tests else {},
         sql=sql,
         by=lifetimes.groups.names,
