@@ -338,9 +338,7 @@ def _answer(members: Members) -> Retention:
     scores = comparisons.scores_of(question, entries, equal, compared_hits, left_out)
     different, cohort_family = comparisons.cohort_comparisons(question, names, equal, scores)
     change = comparisons.cohort_change(question, names, equal, scores)
-    by_group, told, group_family = comparisons.group_comparisons(
-        tables.pooled(equal), groups, question
-    )
+    by_group, told, group_family = comparisons.group_comparisons(equal, groups, question)
     families = [tested for tested in (cohort_family, group_family) if tested and tested.tests]
     certain = bool(told[["share", "other_share"]].isin([0, 1]).any(axis=None))
     doubt = set_afterwards(log, question.by, certain, "come back")

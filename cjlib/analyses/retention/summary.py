@@ -217,7 +217,10 @@ def compared_words(
     words = {}
     if families:
         compared = "; ".join(each.words for each in families)
-        words["comparisons"] = f"{compared}{left_out_words(groups.comparable)}"
+        same = (
+            "; what is claimed of groups holds within the same cohorts too" if groups.names else ""
+        )
+        words["comparisons"] = f"{compared}{same}{left_out_words(groups.comparable)}"
     if question.mode == "on_or_after":
         words["equal horizon"] = (
             f"comparisons follow every cohort to {question.period} {through} and no further, since older ones have had longer to come back later"

@@ -41,6 +41,7 @@ def headline(
     differ: int,
     doubt: str,
     *,
+    over_all: bool,
     min_n: int,
     who: str,
     back: Back | None = None,
@@ -51,7 +52,7 @@ def headline(
         return f"No {who} to follow: nothing to count."
     if n < min_n:
         return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
-    return f"{_half(curve, unit, limit)} {_seen(n, churned, who, back)} {_differing(comparisons, differ, doubt)}".strip()
+    return f"{_half(curve, unit, limit)} {_seen(n, churned, who, back)} {_differing(comparisons, differ, doubt, over_all=over_all)}".strip()
 
 
 def _half(curve: Curve, unit: str, limit: float) -> str:
@@ -84,14 +85,15 @@ def after_the_end(churned: int, back: Back | None) -> dict[str, str]:
     return {"after the end": f"{churned:,} churned, {told}; a life is counted to its first end"}
 
 
-def _differing(comparisons: pd.DataFrame, beyond: int, doubt: str) -> str:
+def _differing(comparisons: pd.DataFrame, beyond: int, doubt: str, *, over_all: bool) -> str:
     if comparisons.empty:
         return ""
     compared = int(comparisons["p_adjusted"].notna().sum())
     if not compared:
         return "No groups can be compared: too few are in them, or nobody churned while two were followed."
     if not beyond:
-        return f"None of {compared} groups differs significantly from the others."
+        same = " who began in the same months, as some do over all the time" if over_all else ""
+        return f"None of {compared} groups differs significantly from the others{same}."
     return f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others{doubt}."
 
 
