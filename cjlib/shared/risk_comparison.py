@@ -259,7 +259,7 @@ def compare_causes(
 
 @dataclass(frozen=True)
 class Within:
-    """What a comparison gives within strata, as months."""
+    """What a comparison gives within strata, as months; missing where a side is too small in those of both."""
 
     difference: float
     p_value: float
@@ -273,8 +273,8 @@ def also_within(compared: AnyDifferences, within: Callable[[int], Within]) -> An
     p_value = compared.p_value.copy()
     for row in np.flatnonzero(compared.claims).tolist():
         found = within(row)
-        alike = found.difference * compared.difference[row] > 0
-        p_value[row] = max(p_value[row], found.p_value) if alike else 1.0
+        alike = found.difference * compared.difference[row] > 0 and not np.isnan(found.p_value)
+        p_value[row] = np.fmax(p_value[row], found.p_value) if alike else 1.0
     return replace(compared, p_value=p_value, p_adjusted=benjamini_hochberg(p_value))
 
 
@@ -300,9 +300,9 @@ class Strata:
         return cls(*strata[:, (strata[1] > 0) & (strata[3] > 0)])
 
     def same_difference(self, min_n: int) -> Within:
-        """The difference within strata and its p, 1 where a side is too small."""
+        """The difference within strata and its p."""
         enough = min(self.base.sum(), self.other_base.sum()) >= max(min_n, 1)
-        return Within(self.difference(), 2 * ndtr(-abs(self.z(0.0))) if enough else 1.0)
+        return Within(self.difference(), 2 * ndtr(-abs(self.z(0.0))) if enough else np.nan)
 
     def difference(self) -> float:
         """The mean difference of shares over strata by the weights of Mantel and Haenszel; missing where there is no stratum."""
