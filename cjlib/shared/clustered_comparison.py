@@ -18,6 +18,7 @@ from cjlib.shared.comparison import (
     ShareComparison,
     compare_shares,
     family,
+    known_at_once,
 )
 from cjlib.shared.repeated_answers import (
     AtRandom,
@@ -28,6 +29,7 @@ from cjlib.shared.repeated_answers import (
     p_at_random,
     share_customers,
 )
+from cjlib.shared.risk_comparison import Within
 from cjlib.shared.stats import Z95, Floats, share
 from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 
@@ -90,6 +92,12 @@ def _difference(
         quantile, p = float(stdtrit(fewest - 1, 0.975)), 2 * float(stdtr(fewest - 1, off))
     bounds = (difference - quantile * error, difference + quantile * error)
     return difference, *bounds, max(p, p_at_random(one, other))
+
+
+def answers_within(sides: tuple[CustomerAnswers, CustomerAnswers], min_n: int) -> Within:
+    """What two sides compared within strata give (see `sides_within`)."""
+    compared = compare_answers("", [sides], follow_up=known_at_once(""), min_n=min_n)
+    return Within(float(compared.difference[0]), float(compared.p_value[0]))
 
 
 def independent(one: CustomerAnswers, other: CustomerAnswers) -> bool:

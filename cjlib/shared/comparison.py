@@ -199,6 +199,12 @@ class ShareComparison(Differences):
     share: Floats
     other_share: Floats
 
+    @property
+    def certain(self) -> bool:
+        """Whether something is claimed of a side of whom all or none do it."""
+        sides = np.isin(self.share, (0, 1)) | np.isin(self.other_share, (0, 1))
+        return bool((self.claims & sides).any())
+
 
 def compare_shares(
     name: str,
@@ -239,6 +245,11 @@ def compare_shares(
     )
 
 
+def all_others(comparable: Bools) -> Bools:
+    """For each group (row) all that it may be compared with."""
+    return ~np.eye(comparable.size, dtype=bool) & comparable & comparable[:, None]
+
+
 def named_in_turn(
     compare: Callable[[Bools], AnyDifferences], comparable: Bools, stratum: Ints | None = None
 ) -> tuple[AnyDifferences, AnyDifferences, Bools]:
@@ -264,7 +275,7 @@ def named_in_turn(
     """
     left = comparable.copy()
     among = np.zeros(left.size, dtype=np.int64) if stratum is None else stratum
-    beside = ~np.eye(left.size, dtype=bool) & (among[:, None] == among) & left & left[:, None]
+    beside = all_others(comparable) & (among[:, None] == among)
     overall = compared = latest = compare(beside)
     # Of two groups that are left each is the other's other side.
     while (claimed := np.flatnonzero(latest.claims & (beside.sum(axis=1) > 1))).size:

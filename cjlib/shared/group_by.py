@@ -160,6 +160,18 @@ def left_out_words(comparable: Bools) -> str:
     return "; customers without a value are compared with nobody: all others have one at every event, so that it may be missing because of what they did later"
 
 
+def set_afterwards(log: Log | None, names: Sequence[str], certain: bool, doing: str) -> str:
+    """What a sentence about groups of whom all or none do something (`certain`) adds before its full stop: they may have been made by it; "" where some customer changes their value.
+
+    A table of customers (None) knows no values but one.
+    """
+    if not certain or (log is not None and any(log.changes_by_event(name) for name in names)):
+        return ""
+    fixed = "" if log is None else f", and no customer ever changes {', '.join(names)}"
+    it = "it" if fixed else ", ".join(names)
+    return f". All or none of a group {doing}{fixed}: {it} may have been set afterwards"
+
+
 @dataclass(frozen=True)
 class CustomerGroups:
     """What `group_by` gives.

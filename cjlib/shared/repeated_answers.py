@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Prior = Sequence[tuple[float, float]]
 """Answers added before a variance is taken, with their weights in average customers: no variance is then 0 because nobody differed."""
 
@@ -121,6 +122,25 @@ class CustomerAnswers:
 
 OF_TEXTS = (-1.0, 1.0)
 """The scale of what texts are scored on: −1 negative, 1 positive."""
+
+
+def sides_within(
+    value: Floats, customer: Ints, stratum: Ints, own: Bools, others: Bools
+) -> tuple[CustomerAnswers, CustomerAnswers]:
+    """The answers of two sides, compared within each stratum that both have, by the weights of Mantel and Haenszel; empty where they have none in common."""
+    sides = (own, others)
+    size = stratum.max(initial=0) + 1
+    counts = np.array([np.bincount(stratum[side], minlength=size) for side in sides])
+    weight = np.nan_to_num(share(counts.prod(axis=0), counts.sum(axis=0)))
+    weight = weight / max(weight.sum(), 1e-300)
+    middle = value.mean() if value.size else 0.0
+    compared = []
+    for side, count in zip(sides, counts, strict=True):
+        rows = side & (weight[stratum] > 0)
+        times = np.count_nonzero(rows) * weight[stratum[rows]] / count[stratum[rows]]
+        weighted = middle + times * (value[rows] - middle)
+        compared.append(CustomerAnswers.of(weighted, customer[rows]))
+    return compared[0], compared[1]
 
 
 def difference_error(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, pdtr, pdtrc
 
-from cjlib.shared.comparison import MIN_N, Differences, FollowUp, ShareComparison, family
+from cjlib.shared.comparison import (
+    MIN_N,
+    AnyDifferences,
+    Differences,
+    FollowUp,
+    ShareComparison,
+    family,
+)
 from cjlib.shared.stats import Z95, Floats, share
-from cjlib.shared.two_samples import newcombe, skewed_p
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, skewed_p
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -251,6 +258,27 @@ def compare_causes(
 
 
 @dataclass(frozen=True)
+class Within:
+    """What a comparison gives within strata, as months; missing where a side is too small in those of both."""
+
+    difference: float
+    p_value: float
+
+
+def also_within(compared: AnyDifferences, within: Callable[[int], Within]) -> AnyDifferences:
+    """The same, with nothing claimed of a row that does not hold within strata too: there the larger p stands, 1 where the two go different ways.
+
+    Groups that are alike at any time differ over the whole time where one grew while everybody's outcome changed.
+    """
+    p_value = compared.p_value.copy()
+    for row in np.flatnonzero(compared.claims).tolist():
+        found = within(row)
+        alike = found.difference * compared.difference[row] > 0 and not np.isnan(found.p_value)
+        p_value[row] = np.fmax(p_value[row], found.p_value) if alike else 1.0
+    return replace(compared, p_value=p_value, p_adjusted=benjamini_hochberg(p_value))
+
+
+@dataclass(frozen=True)
 class Strata:
     """Counts and bases of two sides in each stratum, as months, in which both sides have customers.
 
@@ -264,6 +292,17 @@ class Strata:
     base: Floats
     other_count: Floats
     other_base: Floats
+
+    @classmethod
+    def of_both(cls, *counts: ArrayLike) -> Strata:
+        """Of the strata in which both sides have customers; counts in the order of the attributes."""
+        strata = np.array(counts, dtype=float)
+        return cls(*strata[:, (strata[1] > 0) & (strata[3] > 0)])
+
+    def same_difference(self, min_n: int) -> Within:
+        """The difference within strata and its p."""
+        enough = min(self.base.sum(), self.other_base.sum()) >= max(min_n, 1)
+        return Within(self.difference(), 2 * ndtr(-abs(self.z(0.0))) if enough else np.nan)
 
     def difference(self) -> float:
         """The mean difference of shares over strata by the weights of Mantel and Haenszel; missing where there is no stratum."""
@@ -315,6 +354,29 @@ class Strata:
             middle = (low + high) / 2
             low, high = (middle, high) if self.z(middle) > z else (low, middle)
         return (low + high) / 2
+
+
+def shares_also_within(
+    compare: Callable[[Bools], ShareComparison],
+    strata: tuple[Ints, ...] | None,
+    min_n: int,
+) -> Callable[[Bools], ShareComparison]:
+    """A comparison of rows with those marked in each, of which nothing is claimed that does not hold within strata too (see `also_within`).
+
+    `strata` are counts and bases, strata × rows; None: it is as it was.
+    """
+    if strata is None:
+        return compare
+    rows = np.arange(strata[1].shape[1])
+
+    def held(others: Bools) -> ShareComparison:
+        def within(row: int) -> Within:
+            sides = [part @ side for side in (rows == row, others[row]) for part in strata]
+            return Strata.of_both(*sides).same_difference(min_n)
+
+        return also_within(compare(others), within)
+
+    return held
 
 
 def compare_within_strata(

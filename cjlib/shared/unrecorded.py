@@ -19,12 +19,15 @@ NOT_RECORDED = "not recorded"
 BY_CHANCE = 1e-6
 """A stretch is told where so many chances without the event are rarer than this, all stretches of the log taken together."""
 
+NEARLY_ALL = 0.95
+"""Of those who go on, so many have gone on by the wait after which a customer who has not tells something."""
+
 PLACES = 2_000
 """Into so many places a log is cut to find where an event does not occur."""
 AT_FIRST = 20_000
 """So many customers tell whether a look at all of them is worth its time."""
 SPREAD = 0.1
-"""Lives that all end in less than this part of the log end by the calendar."""
+"""What all happens in less than this part of the log, as the ends of lives, happens by the calendar."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,10 @@ def some_first(customers: int) -> list[int]:
     return [every, 1] if every > 1 else [1]
 
 
-def longest_stretch(happened: Micros, chances: Micros, wait: int, until: int) -> Stretch | None:
-    """The stretch without the event that holds most chances of it; None where chance explains it.
+def longest_stretch(
+    happened: Micros, chances: Micros, wait: int, until: int, others: Micros | None = None
+) -> Stretch | None:
+    """The stretch without the event that holds most chances of it; None where chance explains it, or where it occurs on a few days of the calendar only.
 
     Parameters
     ----------
@@ -134,17 +139,22 @@ def longest_stretch(happened: Micros, chances: Micros, wait: int, until: int) ->
         So long after a chance nearly all that follow have followed: later chances of a stretch say nothing.
     until
         The end of data.
+    others
+        When the event occurred besides, as a second one of a customer: no stretch holds these either.
     """
     if not happened.size or chances.size < MIN_N:
         return None
     chances = np.sort(chances)
-    edges = np.concatenate([chances[:1] - 1, np.sort(happened), [until]])
+    if happened.max() - happened.min() < SPREAD * (until - chances[0]):
+        return None
+    occurred = happened if others is None else np.concatenate([happened, others])
+    edges = np.concatenate([chances[:1] - 1, np.sort(occurred), [until]])
     inside = np.searchsorted(chances, edges[1:] - wait) - np.searchsorted(
         chances, edges[:-1], side="right"
     )
     most = int(inside.argmax())
-    without, others = int(inside[most]), int(chances.size - inside[most])
-    share = min(happened.size / others, 1 - 1e-9) if others else 0.0
+    without, elsewhere = int(inside[most]), int(chances.size - inside[most])
+    share = min(happened.size / elsewhere, 1 - 1e-9) if elsewhere else 0.0
     if without < MIN_N or _by_chance(without * math.log1p(-share), edges.size):
         return None
     return Stretch(int(max(edges[most], chances[0])), int(edges[most + 1]), without * share)

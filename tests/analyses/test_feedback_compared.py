@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 import cjlib as cj
 from cjlib.analyses.feedback.scores import Scores
+from cjlib.analyses.feedback.sentiment_shares import against_others
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import known_at_once
 from cjlib.shared.risk_comparison import Strata, compare_within_strata
@@ -36,6 +37,38 @@ def test_each_period_is_counted_on_its_own_and_compared_with_the_one_before():
     changes = result.changes
     assert changes[["n", "other_n", "difference"]].values.tolist() == [[60, 60, 100]]
     assert changes["significant"].tolist() == [True]
+
+
+@pytest.mark.parametrize(("worse", "told"), [(0.0, 0), (1.0, 2)])
+def test_a_region_that_answered_more_when_all_were_happier_is_not_happier(worse, told):
+    """Regions alike in every month: "NPS of B is +8, 17 points above that of the others" in 10 of 10 businesses."""
+    rng = np.random.default_rng(0)
+    day = rng.uniform(0, 360, 3_000)
+    late = rng.random(3_000) < 0.1 + 0.7 * day / 360
+    rating = np.clip(np.round(rng.normal(6.3 + 2.2 * day / 360 - worse * ~late, 2)), 0, 10)
+    feedback = cj.read_feedback(
+        pd.DataFrame(
+            {
+                "customer_id": np.arange(3_000).astype(str),
+                "timestamp": DAY + pd.to_timedelta(day, unit="D"),
+                "nps": rating.astype(int),
+                "region": np.where(late, "B", "A"),
+            }
+        )
+    )
+    assert len(cj.nps(feedback, by="region").findings) == told
+    texts = pd.DataFrame(
+        {
+            "segment": np.where(late, "B", "A"),
+            "status": "scored",
+            "score": rating / 10,
+            "rating": np.nan,
+            "kind": 0,
+            "customer": np.arange(3_000),
+            "month": (day // 30).astype(int),
+        }
+    )
+    assert against_others(texts, 30)[1].claims.sum() == told
 
 
 def test_weights_and_periods_do_not_go_together():

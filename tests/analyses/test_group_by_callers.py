@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -133,9 +134,50 @@ def test_a_group_that_converts_to_the_last_customer_may_have_been_made_by_it(sha
     frame = frame.assign(timestamp=START + pd.to_timedelta(frame.pop("hour"), unit="h"))
     log = cj.read_events(frame, observed_until="2024-03-01")
     found = cj.funnel(log, ["visit", "buy"], window="1D", by="plan")
-    assert len(found.findings) == 2
-    said = [found.headline, *(one.claim for one in found.findings)]
+    back = cj.retention(
+        log, start_event="visit", return_event="buy", period="hour", periods=1, by="plan"
+    )
+    gone = cj.survival(log, start_event="visit", churn_event="buy", by="plan")
+    claims = [one.claim for answer in (found, back, gone) for one in answer.findings]
+    assert len(claims) == 6
+    said = [found.headline, gone.headline, *claims]
     assert all(("no customer ever changes plan" in words) == doubted for words in said)
+
+
+@pytest.mark.parametrize(("better", "told"), [(0.0, False), (0.15, True)])
+def test_a_channel_that_grew_while_everybody_did_better_is_not_better(better, told):
+    """Channels alike in every month: "channel B converts better than the others" in 9 of 10 businesses, and its customers stay longer in all of them."""
+    rng = np.random.default_rng(0)
+    n, days = 6_000, 360
+    day = rng.uniform(0, days - 20, n)
+    ads = rng.random(n) < 0.1 + 0.6 * day / days
+    share = 0.2 + 0.3 * day / days + better * ads
+    buys, left = rng.random(n) < share, day + rng.exponential(60 + 300 * (share - 0.2))
+    parts = [(np.ones(n, bool), "visit", day), (buys, "buy", day + 1), (left < days, "leave", left)]
+    parts += [(rng.random(n) < share, "use", day + 31 * k) for k in (1, 2)]
+    frame = pd.concat(
+        pd.DataFrame(
+            {
+                "customer_id": np.flatnonzero(who),
+                "event": event,
+                "timestamp": START + pd.to_timedelta(at[who], unit="D"),
+                "channel": np.where(ads[who], "B", "A"),
+            }
+        )
+        for who, event, at in parts
+    )
+    end = START + pd.Timedelta(days=days)
+    log = cj.read_events(frame[frame["timestamp"] < end], observed_until=end)
+    funnel = cj.funnel(log, ["visit", "buy"], window="7D", by="channel")
+    back = cj.retention(
+        log, start_event="visit", return_event="use", period="month", periods=2, by="channel"
+    )
+    gone = cj.survival(log, churn_event="leave", by="channel")
+    of_groups = [len(back.comparisons[back.comparisons["p_adjusted"] < 0.0025])]
+    of_groups += [len(answer.findings) for answer in (funnel, gone)]
+    assert of_groups == [2 * told] * 3
+    for answer in (funnel, gone):
+        assert ("in the same months, as some do over all the time" in answer.headline) == (not told)
 
 
 @pytest.mark.parametrize("period", ["day", "month"])

@@ -709,6 +709,7 @@ def learnt(rng, lower=0.0, segments=5, each=200):
             "customer": np.arange(segment.size),
             "rating": np.where(rated, rating, np.nan),
             "kind": np.where(rated, 0, -1),
+            "month": 0,
         }
     )
 

@@ -110,6 +110,15 @@ def test_a_step_that_happens_on_the_first_of_each_month_is_recorded(shop):
     assert "does not occur" not in funnel.headline
 
 
+def test_what_all_do_on_one_day_is_recorded_before_it():
+    """2,000 contracts begun within three weeks and all renewed on day 90: nobody renews before."""
+    who = np.arange(2_000)
+    begun = events("visit", who, np.linspace(0, 20, who.size))
+    renewed = events("pay", who, np.full(who.size, 90.0))
+    once = cj.funnel(log_of(pd.concat([begun, renewed])), ["visit", "pay"], window="100D")
+    assert "does not occur" not in once.headline
+
+
 @pytest.mark.parametrize("lost", [(0, 120), (120, 160), (160, DAYS)])
 def test_customers_do_not_stay_longer_because_leaving_was_not_recorded(contracts, lost):
     """Cancellations known from the middle of the log on: "half have churned by day 333" of a median of 132."""
@@ -212,3 +221,18 @@ def test_some_customers_tell_whether_all_are_to_be_looked_at(orders, lost, monke
     log = log_of(orders if lost is None else without(orders, "order", *lost))
     stretch = unrecorded.stretch_without(log, Step("order"), "event")
     assert (stretch is None) == (lost is None)
+
+
+@pytest.mark.parametrize("lost", [None, (0, 100), (100, 150), (124, DAYS)])
+def test_a_stage_that_is_not_recorded_for_a_while_is_no_drop_off(shop, lost):
+    """Of a stage lost in the second half: "Setup is the biggest pain stage: 48% of those who came to Setup drop off there", where 17% do."""
+    again = shop[shop["event"] == "buy"]
+    again = again.assign(timestamp=again["timestamp"] + pd.Timedelta(days=3))
+    frame = pd.concat([shop, again])
+    log = log_of(frame if lost is None else without(frame, "buy", *lost))
+    held = cj.journey_map(journey_from_text(JOURNEY), log)
+    changed = held.before_and_after(f"{BEGIN + pd.Timedelta(days=120):%Y-%m-%d}")
+    funnel = cj.funnel(log, ["visit", "buy"], window="14D")
+    for told in (held, changed, funnel):
+        assert ("does not occur between " in told.headline) == (lost is not None)
+    assert lost is None or not held.findings

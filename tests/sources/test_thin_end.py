@@ -93,6 +93,13 @@ def test_what_reaches_into_days_that_are_not_delivered_is_no_finding(late):
     log = cj.read_events(visits(days=154, late=late), observed_until="2025-06-03 23:59:59")
     card = cj.scorecard(journey_from_text(JOURNEY), log)
     trend = cj.funnel(log, ["visit", "visit"], window="2D").trend("week")
-    for told in (card, trend):
+    back = cj.retention(log, period="week", periods=4)
+    for told in (card, trend, back):
         assert ("the events of some may not have been delivered yet" in told.headline) == bool(late)
-    assert not late or not (card.findings or trend.findings)
+    assert not late or not (card.findings or trend.findings or back.findings)
+
+
+def test_retention_by_months_that_end_before_the_last_days_is_compared():
+    """The log ends on May 30: no month that has ended reaches into days that are not delivered."""
+    log = cj.read_events(visits(late=7))
+    assert "No single cohort" in cj.retention(log, period="month", periods=3).headline

@@ -212,8 +212,7 @@ def _months_of_both(group: pd.DataFrame) -> Strata:
         }
     )
     months = sides.groupby(group["month"]).sum().astype(float)
-    both = months[(months["base"] > 0) & (months["other_base"] > 0)]
-    return Strata(*(both[name].to_numpy(dtype=float) for name in sides.columns))
+    return Strata.of_both(*(months[name] for name in sides.columns))
 
 
 def _headline(claimed: pd.DataFrame, outcome: Event, length: int, tests: int, min_n: int) -> str:

@@ -23,6 +23,9 @@ from cjlib.shared.repeated_rows import share_interval
 from cjlib.shared.stats import Z95, Floats, wilson
 from cjlib.sources.feedback.table import SCORES, Feedback
 
+SAME_MONTHS = (
+    "what is claimed of a segment beside the others holds among answers of the same months too"
+)
 CROSSED = (("good_score_negative_text", 2, "negative"), ("bad_score_positive_text", 0, "positive"))
 BESIDE = ["segment", "n", "value", "low", "high", "n_text", "mean_score_of_text", "text_low", "text_high", "method", "rank_by_score",
           "rank_by_text", "rank_difference", "opposite"]  # fmt: skip
@@ -116,9 +119,17 @@ def answers_to(feedback: Feedback, scale: Scale, by: str | None) -> pd.DataFrame
             "segment": feedback.segment(by),
             "answer": answer,
             "customer": customer_codes(feedback.frame["customer_id"]),
+            "month": months_of(feedback),
             "points": scale.points(answer.to_numpy(dtype=float)),
         }
     )
+
+
+def months_of(feedback: Feedback) -> Ints:
+    """The month of each answer, numbered; answers without a date are one."""
+    times = feedback.frame["timestamp"].dt.tz_convert(feedback.timezone)
+    months = (times.dt.year * 12 + times.dt.month).fillna(0)
+    return pd.factorize(months.to_numpy(dtype=np.int64))[0].astype(np.int64)
 
 
 def score_table(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:

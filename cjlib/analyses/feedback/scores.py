@@ -16,6 +16,7 @@ from cjlib.analyses.feedback.score_tables import (
     CES,
     CSAT,
     NPS,
+    SAME_MONTHS,
     Scale,
     answers_to,
     beside,
@@ -31,7 +32,7 @@ from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, Unit, metric
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.shared.change_points import LevelShifts, level_shifts
-from cjlib.shared.clustered_comparison import compare_answers, independent
+from cjlib.shared.clustered_comparison import answers_within, compare_answers, independent
 from cjlib.shared.comparison import (
     MIN_N,
     Differences,
@@ -41,7 +42,8 @@ from cjlib.shared.comparison import (
     not_compared_with,
     others_in_words,
 )
-from cjlib.shared.repeated_answers import CustomerAnswers
+from cjlib.shared.repeated_answers import CustomerAnswers, sides_within
+from cjlib.shared.risk_comparison import Within, also_within
 from cjlib.show.numbers import confidence, count_of, percent, points, points_interval, signed
 from cjlib.sources.feedback.doubtful_answers import changed_scale
 from cjlib.sources.feedback.table import SCORES, Feedback
@@ -427,7 +429,8 @@ def _scored(
             else {"period": f"{period}, by the business's calendar; {feedback.last_period(period)}"}
         )
         | ({} if changed is None else {"scale": changed.words})
-        | {"tests": "; ".join(tested.words for tested in families)},
+        | {"tests": "; ".join(tested.words for tested in families)}
+        | ({"same months": SAME_MONTHS} if others_family.tests else {}),
         metrics=_metrics(scale, whole, by_segment, by, blank),
         findings=(
             *_findings_of_segments(others[others_family.claims], others_family.name, scale, by),
@@ -487,7 +490,7 @@ def _pairs(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
 def _against_others(
     counted: pd.DataFrame, scale: Scale, min_n: int
 ) -> tuple[pd.DataFrame, Differences]:
-    """Each segment beside all others together, named in turn; nothing where there is but one."""
+    """Each segment beside all others together, named in turn; nothing where there is but one. What is claimed holds within the same months too."""
     answers = counted.sort_values(["customer", "points"])
     whole = customer_answers(answers)
     names = sorted(str(name) for name in answers["segment"].unique())
@@ -500,9 +503,19 @@ def _against_others(
             for row, marked in enumerate(others)
         ]
 
+    values, customer, month = (
+        answers[name].to_numpy(dtype=kind)
+        for name, kind in (("points", float), ("customer", np.int64), ("month", np.int64))
+    )
+
     def compare(others: NDArray[np.bool_]) -> Differences:
         name = f"{scale.score} of segments against the others"
-        return _compared(name, pairs(others), scale, min_n)
+
+        def within(row: int) -> Within:
+            beside = np.asarray(inside[others[row]].any(axis=0))
+            return answers_within(sides_within(values, customer, month, inside[row], beside), min_n)
+
+        return also_within(_compared(name, pairs(others), scale, min_n), within)
 
     _, tested, others = named_in_turn(compare, np.ones(len(names), dtype=bool))
     rows = [

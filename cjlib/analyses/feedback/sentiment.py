@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.feedback.score_tables import SAME_MONTHS
 from cjlib.analyses.feedback.score_texts import (
     RATINGS,
     TOPIC_SHIFT,
@@ -172,6 +173,7 @@ def sentiment(
         | ({"period": f"{period}; {feedback.last_period(period)}"} if period else {})
         | {"compared": COMPARED_RATINGS if fitted else "mean scores"}
         | {"tests": "; ".join(tested.words for tested in families)}
+        | ({"same months": SAME_MONTHS} if others_family.tests else {})
         | ({"scale": doubtful} if doubtful else {}),
         metrics=_metrics(whole, table, scored, by, audited),
         findings=_findings(

@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.feedback.score_tables import months_of
 from cjlib.analyses.feedback.score_texts import (
     ScoredTexts,
     kinds_of_ratings,
     ratings_learnt,
     within_kinds,
 )
-from cjlib.shared.clustered_comparison import compare_answers, two_sided
+from cjlib.shared.clustered_comparison import answers_within, compare_answers, two_sided
 from cjlib.shared.comparison import (
     Family,
     MeanComparison,
@@ -32,8 +33,15 @@ from cjlib.shared.comparison import (
     not_compared_with,
 )
 from cjlib.shared.periods import check_period
-from cjlib.shared.repeated_answers import OF_TEXTS, CustomerAnswers, customer_codes, error_of_equals
-from cjlib.shared.stats import Z95, Floats, share, wilson
+from cjlib.shared.repeated_answers import (
+    OF_TEXTS,
+    CustomerAnswers,
+    customer_codes,
+    error_of_equals,
+    sides_within,
+)
+from cjlib.shared.risk_comparison import Within, also_within
+from cjlib.shared.stats import Z95, Floats, wilson
 from cjlib.sources.feedback.table import Feedback
 
 Flags = NDArray[np.bool_]
@@ -68,7 +76,7 @@ def rows_of(
 ) -> pd.DataFrame:
     """One row a feedback, by id: what its text says, and what people said of it.
 
-    `segment`, [`period`], `status`, `label`, `score`, `f` (the model's probability of negative), `y` (1 where people labelled it
+    `segment`, [`period`], `month`, `status`, `label`, `score`, `f` (the model's probability of negative), `y` (1 where people labelled it
     negative, 0 where another, else missing), `g`, which is f recalibrated on the labels, `rating` (−1, 0, 1) where the scorer was fitted to it, and its `kind`.
     """
     table = scored.table
@@ -80,6 +88,7 @@ def rows_of(
             "score": table["score"],
             "customer": customer_codes(feedback.frame["customer_id"]),
             "kind": kinds_of_ratings(feedback.frame),
+            "month": months_of(feedback),
         }
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())
@@ -198,27 +207,27 @@ def comparable(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
 def _sides(
     told: pd.DataFrame, own: Flags, others: Flags
 ) -> tuple[CustomerAnswers, CustomerAnswers]:
-    """The values of two sides, compared within each kind of rating that both have, by the weights of Mantel and Haenszel; empty where they have none in common."""
-    value, kind = told["value"].to_numpy(dtype=float), told["kind"].to_numpy()
-    customer = told["customer"].to_numpy(dtype=np.int64)
-    sides = (own, others)
-    counts = np.array(
-        [np.bincount(kind[side], minlength=kind.max(initial=0) + 1) for side in sides]
-    )
-    weight = np.nan_to_num(share(counts.prod(axis=0), counts.sum(axis=0)))
-    weight = weight / max(weight.sum(), 1e-300)
-    middle = value.mean() if value.size else 0.0
-    compared = []
-    for side, count in zip(sides, counts, strict=True):
-        rows = side & (weight[kind] > 0)
-        times = np.count_nonzero(rows) * weight[kind[rows]] / count[kind[rows]]
-        weighted = middle + times * (value[rows] - middle)
-        compared.append(CustomerAnswers.of(weighted, customer[rows]))
-    return compared[0], compared[1]
+    """The values of two sides, compared within each kind of rating that both have."""
+    return sides_within(*_values(told), told["kind"].to_numpy(dtype=np.int64), own, others)
+
+
+def _sides_by_month(
+    told: pd.DataFrame, own: Flags, others: Flags
+) -> tuple[CustomerAnswers, CustomerAnswers]:
+    """The same within each kind of rating and month that both have."""
+    cells = np.asarray(told.groupby(["kind", "month"]).ngroup(), dtype=np.int64)
+    return sides_within(*_values(told), cells, own, others)
+
+
+def _values(told: pd.DataFrame) -> tuple[Floats, NDArray[np.int64]]:
+    return told["value"].to_numpy(dtype=float), told["customer"].to_numpy(dtype=np.int64)
 
 
 def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanComparison]:
-    """The mean score of each segment beside that of all others together, named in turn; nothing where there is but one."""
+    """The mean score of each segment beside that of all others together, named in turn; nothing where there is but one.
+
+    What is claimed holds within the same months too.
+    """
     scored = comparable(rows[rows["status"] == "scored"], min_n)
     names = sorted(scored["segment"].unique())
     names = names if len(names) > 1 else []
@@ -232,7 +241,13 @@ def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanCo
 
     def compare(beside: Flags) -> MeanComparison:
         name, follow_up = "text score of segments against the others", known_at_once("the text")
-        return compare_answers(name, pairs(beside), follow_up=follow_up, min_n=min_n)
+        compared = compare_answers(name, pairs(beside), follow_up=follow_up, min_n=min_n)
+
+        def within(row: int) -> Within:
+            others = np.asarray(inside[beside[row]].any(axis=0))
+            return answers_within(_sides_by_month(scored, inside[row], others), min_n)
+
+        return also_within(compared, within)
 
     _, tested, beside = named_in_turn(compare, np.ones(len(names), dtype=bool))
     compared = pairs(beside)

@@ -28,16 +28,22 @@ from cjlib.shared.comparison import (
     Family,
     FollowUp,
     ShareComparison,
+    all_others,
     compare_shares,
     followed,
     named_in_turn,
     not_compared_with,
     others_in_words,
 )
-from cjlib.shared.group_by import MISSING, left_out_words
+from cjlib.shared.group_by import MISSING, left_out_words, set_afterwards
+from cjlib.shared.periods import calendar
+from cjlib.shared.risk_comparison import shares_also_within
 from cjlib.show.numbers import capitalised, count_of, percent, points, points_interval
 from cjlib.sources.log.event_log import EventLog, Log
 
+SAME_MONTHS = (
+    "what is claimed holds among those who entered in the same months too (Mantel and Haenszel)"
+)
 COMPARED = ["customers", "share", "other_customers", "other_share"]
 DIFFERENCES = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
 STEPS = [
@@ -136,13 +142,32 @@ def compare_groups(
         len(groups.ranks),
         len(asked.steps),
     )
-    return compared_groups(log, asked, reached, groups, follow_up)
+    by_month = _by_month(log, asked, entries, groups)
+    return compared_groups(log, asked, reached, groups, follow_up, by_month)
+
+
+def _by_month(log: Log, asked: Question, entries: Attempts, groups: Grouping) -> Ints:
+    """How many reached each step, by month of entry: months × groups × steps."""
+    inside = groups.of >= 0
+    entered, shape = entries.times(0)[inside], (len(groups.ranks), len(asked.steps))
+    if not entered.size:
+        return np.zeros((0, *shape), dtype=np.int64)
+    months = calendar(int(entered.min()), int(entered.max()), "month", log.zone)
+    cell = months.index(entered) * shape[0] + groups.of[inside]
+    depth = entries.depth[inside].astype(np.int64)
+    _, reached = step_counts(depth, cell, len(months) * shape[0], shape[1])
+    return reached.reshape(-1, *shape)
 
 
 def compared_groups(
-    log: Log, asked: Question, reached: np.ndarray, groups: Grouping, follow_up: FollowUp
+    log: Log,
+    asked: Question,
+    reached: np.ndarray,
+    groups: Grouping,
+    follow_up: FollowUp,
+    by_month: Ints | None = None,
 ) -> GroupComparison:
-    """From the customers of each group (row) who reached each step (column)."""
+    """From the customers of each group (row) who reached each step (column), and those of each month (before them) where these are known."""
     if np.count_nonzero(reached[:, landmark_step(asked) - 1] >= asked.min_n) < 2:
         return nothing_compared(
             asked,
@@ -163,9 +188,13 @@ def compared_groups(
         )
 
     comparable = groups.by.comparable(log, groups.ranks)
-    overall, told, others = named_in_turn(beside, comparable)
+    monthly = None if by_month is None else (by_month[..., -1], by_month[..., landmark - 1])
+    overall, told, others = named_in_turn(
+        shares_also_within(beside, monthly, asked.min_n), comparable
+    )
     without = not_compared_with(_group_labels(groups), others)
-    doubt = _doubt(log, asked, told)
+    over_all = by_month is not None and bool(beside(all_others(comparable)).claims.any())
+    doubt = set_afterwards(log, asked.by, told.certain, "convert")
     table = pd.DataFrame(
         groups.columns()
         | {
@@ -177,13 +206,13 @@ def compared_groups(
         | told.columns()
         | {"without": pd.Series(without, dtype="str")}
     )
-    steps, by_step = _steps(asked, reached, groups, comparable, follow_up)
+    steps, by_step = _steps(asked, reached, groups, comparable, follow_up, by_month)
     moment = "step 1" if landmark == 1 else f"step {landmark} (those who reached it)"
     return GroupComparison(
         table=table[comparable & (customers >= asked.min_n)].reset_index(drop=True),
         steps=steps,
-        words=f"each customer once, by the value at {moment} of the first entry, converted or not; {overall.words}; {by_step.words}{left_out_words(comparable)}",
-        headline=_headline(asked, groups, told, customers, without) + doubt,
+        words=f"each customer once, by the value at {moment} of the first entry, converted or not; {overall.words}{f'; {SAME_MONTHS}' if by_month is not None else ''}; {by_step.words}{left_out_words(comparable)}",
+        headline=_headline(asked, groups, told, customers, without, over_all=over_all) + doubt,
         findings=tuple(_findings(asked, groups, told, customers, without, doubt)),
         families={tested.name: tested.tests for tested in (overall, by_step)},
     )
@@ -195,6 +224,7 @@ def _steps(
     groups: Grouping,
     comparable: Bools,
     follow_up: FollowUp,
+    by_month: Ints | None,
 ) -> tuple[pd.DataFrame, Family]:
     """Each group's share of those at the step before against that of all others, at each step named in turn; step 1 has none."""
     size, n = reached.shape
@@ -213,7 +243,17 @@ def _steps(
         )
 
     step = np.tile(np.arange(n - 1), size)
-    tested, told, _ = named_in_turn(beside, np.repeat(comparable, n - 1), step)
+    monthly = (
+        None
+        if by_month is None
+        else tuple(
+            part.reshape(len(by_month), size * (n - 1))
+            for part in (by_month[..., 1:], by_month[..., :-1])
+        )
+    )
+    tested, told, _ = named_in_turn(
+        shares_also_within(beside, monthly, asked.min_n), np.repeat(comparable, n - 1), step
+    )
     missing = np.full((size, 1), np.nan)
     differences = {
         name: np.concatenate([missing, column.reshape(size, n - 1)], axis=1).ravel()
@@ -222,27 +262,27 @@ def _steps(
     return pd.DataFrame(groups.columns(n) | step_shares(asked, reached) | differences), tested
 
 
-def _doubt(log: Log, asked: Question, told: ShareComparison) -> str:
-    """That groups which convert all or not at all may have been made by it: with values that no customer ever changes."""
-    certain = np.isin(told.share, (0, 1)) | np.isin(told.other_share, (0, 1))
-    if not (told.claims & certain).any() or any(log.changes_by_event(name) for name in asked.by):
-        return ""
-    return f". All or none of a group convert, and no customer ever changes {', '.join(asked.by)}: it may have been set afterwards"
-
-
 def _headline(
     asked: Question,
     groups: Grouping,
     told: ShareComparison,
     customers: np.ndarray,
     without: list[str],
+    *,
+    over_all: bool,
 ) -> str:
-    """The group that differs most, of those that differ significantly; how many windows are open is part of it, since they are left out."""
+    """The group that differs most, of those that differ significantly; how many windows are open is part of it, since they are left out.
+
+    Where groups differ over all the time only (`over_all`), that is said.
+    """
     left_out = told.follow_up.left_out
     base = f", {left_out:,} open windows left out" if left_out else ""
     clear = np.flatnonzero(told.claims)
     if not clear.size:
-        return f"no group of {', '.join(asked.by)} differs significantly from the others{base}"
+        same = " who entered in the same months, as some do over all the time" if over_all else ""
+        return (
+            f"no group of {', '.join(asked.by)} differs significantly from the others{same}{base}"
+        )
     widest = int(clear[np.abs(told.difference[clear]).argmax()])
     side = "above" if told.difference[widest] > 0 else "below"
     return (

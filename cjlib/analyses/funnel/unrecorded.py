@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cjlib.analyses.funnel.count import Attempts, Counted
-from cjlib.analyses.funnel.instants import Instants
+from cjlib.analyses.funnel.instants import Instants, Ints
 from cjlib.analyses.funnel.options import Question
-from cjlib.shared.unrecorded import Stretch, longest_stretch, some_first
+from cjlib.shared.unrecorded import NEARLY_ALL, Stretch, longest_stretch, some_first
 from cjlib.sources.log.event_log import EventLog
-
-NEARLY_ALL = 0.95
-"""Of those who go on, so many have gone on by the wait after which a customer who has not tells something."""
 
 
 def unrecorded_step(log: EventLog, asked: Question, counted: Counted) -> tuple[int, Stretch] | None:
@@ -25,28 +22,39 @@ def unrecorded_step(log: EventLog, asked: Question, counted: Counted) -> tuple[i
         )
         if found is None:
             return None
-    return found if found and not _occurs(counted.attempts.instants, *found) else None
+    if found is None:
+        return None
+    step, others = found[0], _occurred(counted.attempts.instants, *found)
+    stretch = _stretch(log, counted.attempts, step, others) if others.size else found[1]
+    return None if stretch is None else (step, stretch)
 
 
 def _unrecorded(log: EventLog, asked: Question, attempts: Attempts) -> tuple[int, Stretch] | None:
     """The first step that these attempts lack for too long, and when."""
     for step in range(1, len(asked.steps)):
-        before, went_on = attempts.depth >= step, attempts.depth > step
-        if not went_on.any():
-            return None
-        here, there = attempts.times(step - 1), attempts.times(step)
-        wait = int(np.quantile(there[went_on] - here[went_on], NEARLY_ALL, method="higher"))
-        stretch = longest_stretch(there[went_on], here[before], wait, log.observed_until_us)
+        stretch = _stretch(log, attempts, step)
         if stretch is not None:
             return step, stretch
     return None
 
 
-def _occurs(instants: Instants, step: int, stretch: Stretch) -> bool:
-    """Whether anybody did the step strictly inside the stretch, also outside the counted attempts."""
+def _stretch(
+    log: EventLog, attempts: Attempts, step: int, others: Ints | None = None
+) -> Stretch | None:
+    """For how long these attempts lack a step, which occurred at other times too."""
+    before, went_on = attempts.depth >= step, attempts.depth > step
+    if not went_on.any():
+        return None
+    here, there = attempts.times(step - 1), attempts.times(step)
+    wait = int(np.quantile(there[went_on] - here[went_on], NEARLY_ALL, method="higher"))
+    return longest_stretch(there[went_on], here[before], wait, log.observed_until_us, others)
+
+
+def _occurred(instants: Instants, step: int, stretch: Stretch) -> Ints:
+    """When anybody did the step strictly inside the stretch, outside the counted attempts."""
     at = np.flatnonzero((instants.time > stretch.begins) & (instants.time < stretch.ends))
     kinds = [any(mask >> step & 1 for mask in kind) for kind in instants.kinds]
-    return bool(np.array(kinds, dtype=bool)[instants.kind[at]].any())
+    return instants.time[at[np.array(kinds, dtype=bool)[instants.kind[at]]]]
 
 
 def unrecorded_words(log: EventLog, asked: Question, counted: Counted, since: int = 0) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from cjlib.analyses.journey_map.equal_follow_up import SHARES, Counted, Followed, horizon_of
 from cjlib.analyses.journey_map.feedback import SCORES
 from cjlib.analyses.journey_map.inputs import Money, Source
+from cjlib.analyses.journey_map.mapped_events import begun
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
@@ -97,10 +98,28 @@ class Side:
         """The stages."""
         return self.table.to_dict("records")
 
-    def followed(self, horizon: int) -> Followed | None:
-        """Its customers followed so long after each entry; None without events."""
-        walk = self.source.walk
-        return None if walk is None else Followed(StageCounts(walk), horizon)
+    @property
+    def cut(self) -> list[str]:
+        """From when on its log was cut, in words."""
+        log = self.source.log
+        words = () if log is None else log.filters_in_words
+        return [one for one in words if one.startswith("from ")]
+
+    def at_another_time(self, other: Side) -> bool:
+        """Whether the two logs begin at times of their own."""
+        log, beside = self.source.log, other.source.log
+        if log is None or beside is None:
+            return False
+        return log.engine is not beside.engine or self.cut != other.cut
+
+    def followed(self, horizon: int, within: int | None) -> Followed | None:
+        """Its customers followed so long after each entry, of those who began so shortly before the end of data (`within`; None: all); None without events."""
+        walk, log = self.source.walk, self.source.log
+        if walk is None or log is None:
+            return None
+        if within is not None:
+            walk = walk.only(begun(log)[walk.codes] > walk.observed_until - within)
+        return Followed(StageCounts(walk), horizon)
 
     def answered(self, score: str, stage: int) -> int:
         """How many customers gave the answers of a stage that a score is counted from."""
@@ -129,12 +148,6 @@ class Side:
         frame = self.source.opinions.assigned.feedback.frame
         found = [changed_scale(frame, score) for score in SCORES]
         return {one.score: f"not tested: {one.words}" for one in found if one is not None}
-
-    @property
-    def cut_at_start(self) -> bool:
-        """Whether its log was cut from a day on: who had entered a stage before it seems to have skipped it."""
-        log = self.source.log
-        return log is not None and any(one.startswith("from ") for one in log.filters_in_words)
 
     def words(self) -> str:
         """The days of its log, and whose it is."""
@@ -190,7 +203,8 @@ def compare(now: Side, earlier: Side) -> MapChange:
     _alike(now, earlier)
     walks = [one.source.walk for one in (now, earlier) if one.source.walk is not None]
     horizon = min((horizon_of(walk) for walk in walks), default=0)
-    sides = earlier.followed(horizon), now.followed(horizon)
+    within = _newcomers_within(now, earlier)
+    sides = earlier.followed(horizon, within), now.followed(horizon, within)
     money = tuple(one.source.acts.money if one.source.acts else None for one in (earlier, now))
     doubtful = {**now.changed_scales, **earlier.changed_scales}
     lengths = [one.days for one in (earlier, now)]
@@ -208,8 +222,6 @@ def compare(now: Side, earlier: Side) -> MapChange:
         cells |= {name: cells[name].untested() for name in doubtful if name in cells}
         if sides[0] is not None and sides[1] is not None:
             cells |= _behaviour(sides[0], sides[1], stage)
-            if now.cut_at_start != earlier.cut_at_start:
-                cells["share_skipped"] = cells["share_skipped"].untested()
             cells |= _value(sides[0], sides[1], money, stage)
         rows += [
             (str(new["stage"]), name, cell)
@@ -260,6 +272,21 @@ def _alike(now: Side, earlier: Side) -> None:
         raise CjlibError(
             f"compare: both maps must have the same stages. They differ in {', '.join(differing)}. Make both with one journey file."
         )
+
+
+def _newcomers_within(now: Side, earlier: Side) -> int | None:
+    """Of how long a time up to the end of data newcomers are compared, where the logs begin at different times; None: everybody is.
+
+    Who was there before a log begins enters stages anew in it, late on the way. So of each log the last part counts, as long in both, and of it who was not seen
+    within the silence that ends a journey from its beginning on.
+    """
+    walks = [one.source.walk for one in (now, earlier) if one.source.walk is not None]
+    if not now.at_another_time(earlier) or len(walks) < 2:
+        return None
+    spans = [
+        walk.observed_until - int(walk.time.min(initial=walk.observed_until)) for walk in walks
+    ]
+    return min(spans) - max(walk.silent_after for walk in walks)
 
 
 def _behaviour(earlier: Followed, now: Followed, stage: int) -> dict[str, Cell]:
@@ -462,7 +489,8 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
         "shares": "Newcombe's interval, pooled z test corrected for skewness (Fisher's exact where few are expected)",
         "scores": "z with summed variances; answers of one customer count together; scores of texts are not tested where their scorer was fitted to ratings",
         "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
-        "skipped": "not tested where one log alone was cut at its start: who entered a stage before seems to have skipped it",
+        "whose": "shares, times and values of logs that begin at different times are of newcomers: of each log the last part, as long in both, without whom it "
+        "has seen before or within the silence that ends a journey from its beginning on; who was on the way before enters stages anew, late on it",
         "medians": "seeded bootstrap of customers; Mood's test",
         "significant": f"{compared.words}; below {CLAIM:g}, with {MIN_N} customers or more on both sides",
         "the same people in both": "make it conservative",

@@ -25,9 +25,11 @@ from cjlib.analyses.journey_map.pain import pain_points
 from cjlib.analyses.journey_map.sentiment_tables import line_and_patterns
 from cjlib.analyses.journey_map.stages import StageCounts, planned_routes, routes
 from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, point_table, stage_table
+from cjlib.analyses.journey_map.unrecorded import unrecorded_words
 from cjlib.analyses.journey_map.what_if import WhatIf, simulate
 from cjlib.analyses.result import MIME, Result
 from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
@@ -327,9 +329,10 @@ class JourneyMap(Result):
         for side in (self, earlier):
             if NOT_COMPARED in side.definition:
                 return MapChange.unanswered(side.definition[NOT_COMPARED])
-        return comparing.compare(
-            *(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier))
+        sides = (
+            Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier)
         )
+        return _doubted(comparing.compare(*sides), self, earlier)
 
     def before_and_after(self, day: Any) -> MapChange:
         """The map of the time from a day on beside the map of the time before it: see `compare`.
@@ -362,7 +365,7 @@ class JourneyMap(Result):
                 log.where(start=log.moment(first)),
             )
         )
-        return later.compare(earlier)
+        return _doubted(later.compare(earlier), self)
 
     def ease_first_pain(self, change: float) -> WhatIf:
         """What if more went on from the stage with the most pain to the next: see `simulate`.
@@ -533,12 +536,14 @@ def _made(source: Source, outcome: str) -> JourneyMap:
     table, (line, patterns) = stage_table(source, counted), line_and_patterns(source)
     found = source.once(("moments", outcome), lambda: _moments(source, outcome))
     pains = source.once("pains", lambda: pain_points(source, whole))
+    lost = "" if whole is None or source.log is None else unrecorded_words(whole, source.log)
     return JourneyMap(
         table=table,
-        headline=summary.headline(source, table, (line, patterns), found, pains),
-        definition=summary.definition(source, outcome),
+        headline=summary.headline(source, table, (line, patterns), found, pains)
+        + (f" But {lost}, and more went on than this says." if lost else ""),
+        definition=summary.definition(source, outcome) | ({NOT_RECORDED: lost} if lost else {}),
         metrics=summary.metrics(source, table, pains),
-        findings=summary.findings(source, pains, found),
+        findings=() if lost else summary.findings(source, pains, found),
         families=summary.families(pains, found),
         touchpoints=point_table(source, counted),
         routes=pd.DataFrame()
@@ -557,6 +562,18 @@ def _made(source: Source, outcome: str) -> JourneyMap:
         support=pd.DataFrame() if acts is None else acts.shared.support.copy(deep=False),
         journey=journey,
         _source=source,
+    )
+
+
+def _doubted(change: MapChange, *maps: JourneyMap) -> MapChange:
+    """The same where a stage was probably not recorded throughout in one of these maps."""
+    lost = [one.definition[NOT_RECORDED] for one in maps if NOT_RECORDED in one.definition]
+    if not lost or not change.answered:
+        return change
+    return replace(
+        change,
+        headline=f"{change.headline} But {lost[0]}.",
+        definition={**change.definition, NOT_RECORDED: lost[0]},
     )
 
 

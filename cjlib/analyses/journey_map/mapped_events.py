@@ -252,6 +252,14 @@ def placed(journey: Journey, log: EventLog) -> tuple[str, NDArray[np.int16]]:
     return f"CAST({journey.mapping_sql(log)} AS SMALLINT)", np.arange(len(mapping), dtype=np.int16)
 
 
+def begun(log: EventLog) -> Ints:
+    """When each customer code was first seen, whatever `where` has left of the log."""
+    found = log.engine.columns("SELECT c, min(t) AS t FROM prepared GROUP BY c")
+    first = np.zeros(log.n_customer_codes, dtype=np.int64)
+    first[found["c"]] = found["t"]
+    return first
+
+
 def codes_of(log: EventLog, customer_ids: Iterable[Any]) -> Ints:
     """The code in the log of each of these customers; −1: not there."""
     return log.codes_of_ids(customer_ids)

@@ -29,8 +29,9 @@ from cjlib.analyses.retention.tables import Clustered, clustered
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Groups
-from cjlib.shared.group_by import names_given
+from cjlib.shared.group_by import names_given, set_afterwards
 from cjlib.shared.periods import Period, WeekStart
+from cjlib.shared.silences import thin_end_of
 from cjlib.shared.stats import wilson
 from cjlib.shared.unrecorded import NOT_RECORDED, stretch_without
 from cjlib.sources.log.conditions import Event, as_step
@@ -285,6 +286,7 @@ def _counted_there(log: Log, question: Question, scope: Scope) -> Retention:
         found.cohort_comparisons,
         found.cohort_change,
         lost="",
+        late="",
     )
     return Retention(
         table=found.table,
@@ -336,12 +338,13 @@ def _answer(members: Members) -> Retention:
     scores = comparisons.scores_of(question, entries, equal, compared_hits, left_out)
     different, cohort_family = comparisons.cohort_comparisons(question, names, equal, scores)
     change = comparisons.cohort_change(question, names, equal, scores)
-    by_group, told, group_family = comparisons.group_comparisons(
-        tables.pooled(equal), groups, question
-    )
+    by_group, told, group_family = comparisons.group_comparisons(equal, groups, question)
     families = [tested for tested in (cohort_family, group_family) if tested and tested.tests]
+    certain = bool(told[["share", "other_share"]].isin([0, 1]).any(axis=None))
+    doubt = set_afterwards(log, question.by, certain, "come back")
     stretch = stretch_without(log, question.return_event, "return_event")
     lost = stretch.words(log, str(question.return_event)) if stretch else ""
+    late = _late_in_words(members, counts)
     return Retention(
         table=table,
         average=average,
@@ -351,12 +354,15 @@ def _answer(members: Members) -> Retention:
         cohort_change=change,
         before_and_after=comparisons.before_and_after(question, names, equal, scores, change),
         headline=summary.headline(
-            question, len(entries), metrics, through, different, change, lost=lost
+            question, len(entries), metrics, through, different, change, lost=lost, late=late
         ),
         definition=summary.definition(members, counts, through)
         | ({NOT_RECORDED: lost} if lost else {})
+        | ({"end of data": late} if late else {})
         | summary.compared_words(question, families, groups, through, scope, left_out),
-        findings=() if lost else summary.findings(question, told, change, group_family),
+        findings=()
+        if lost or late
+        else summary.findings(question, told, change, group_family, doubt),
         families={tested.name: tested.tests for tested in families}
         | ({"change of retention": len(change)} if len(change) else {}),
         metrics=metrics,
@@ -367,6 +373,17 @@ def _answer(members: Members) -> Retention:
         headline_period=through,
         _members=members,
     )
+
+
+def _late_in_words(members: Members, counts: tables.Counts) -> str:
+    """That many customers are missing in the last days, where a complete cell reaches into them; "" otherwise."""
+    thin = thin_end_of(members.log)
+    last = np.minimum(counts.ended, members.question.periods)
+    compared = np.flatnonzero(last > 0)
+    if thin is None or not compared.size:
+        return ""
+    ends = members.clock.begins(compared, last[compared] + 1)
+    return thin.words(members.log.zone) if ends.max() > thin.since else ""
 
 
 def _clustered(

@@ -14,7 +14,6 @@ from cjlib.analyses.retention.count import Entries, Hits, Members, hits_of, up_t
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import (
     Counts,
-    Pooled,
     average_table,
     only_observed,
     pooled,
@@ -31,7 +30,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.event_arrays import stable_order
 from cjlib.shared.first_events import Groups, Whole, together
-from cjlib.shared.risk_comparison import skewed_p
+from cjlib.shared.risk_comparison import shares_also_within, skewed_p
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
@@ -109,9 +108,13 @@ def _happens_once(log: EventLog, question: Question) -> bool:
 
 
 def group_comparisons(
-    sums: Pooled, groups: Groups, question: Question
+    counts: Counts, groups: Groups, question: Question
 ) -> tuple[pd.DataFrame, pd.DataFrame, Family | None]:
-    """Each group against all others together, named in turn, in the last complete period, and those to be told; groups below `min_n` stand among the others but are not compared."""
+    """Each group against all others together, named in turn, in the last complete period, and those to be told, which differ within the same cohorts too.
+
+    Groups below `min_n` stand among the others but are not compared.
+    """
+    sums = pooled(counts)
     last = sums.period == sums.period.max(initial=-1)
     if not groups.names or question.recurring:
         last = np.zeros(len(sums.period), dtype=bool)
@@ -130,7 +133,10 @@ def group_comparisons(
             min_n=question.min_n,
         )
 
-    tested, told, compared = named_in_turn(beside, comparable)
+    in_cohorts = _by_cohort(counts, sums.group[last], period)
+    tested, told, compared = named_in_turn(
+        shares_also_within(beside, in_cohorts, question.min_n), comparable
+    )
     others = compared @ base
     named = pd.DataFrame(groups.columns(sums.group[last]))
     labels = [_label(row) for row in named.to_dict("records")]
@@ -143,6 +149,17 @@ def group_comparisons(
     shown = (base >= max(question.min_n, 1)) & (others > 0)
     claimed = table[told.claims & shown]
     return table[shown].reset_index(drop=True), claimed, tested if tested.tests else None
+
+
+def _by_cohort(counts: Counts, groups: Whole, period: int) -> tuple[Whole, Whole]:
+    """Who returned in a period, and who could have, of complete cells: cohorts × these groups."""
+    shape = int(counts.cohort.max(initial=-1)) + 1, groups.size
+    returned, base = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+    for place, group in enumerate(groups.tolist()):
+        mine = (counts.group == group) & counts.complete[:, period]
+        returned[counts.cohort[mine], place] = counts.retained[mine, period]
+        base[counts.cohort[mine], place] = counts.base[mine, period]
+    return returned, base
 
 
 def _label(row: dict[Any, Any]) -> str:

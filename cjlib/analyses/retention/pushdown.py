@@ -58,7 +58,7 @@ def counted(log: Log, question: Question, scope: Scope) -> Found:
     sums, through = tables.pooled(counts), tables.fixed_period(counts)
     names, unknown = tables.cell_names(scope, counts, groups, None), _unknown_scores(counts)
     compared = replace(question, by=()) if question.mode == "on_or_after" else question
-    by_group, _, tested = comparisons.group_comparisons(sums, groups, compared)
+    by_group, _, tested = comparisons.group_comparisons(counts, groups, compared)
     change = comparisons.cohort_change(question, names, counts, unknown)
     return Found(
         table=tables.cell_table(question, scope, counts, groups, None),

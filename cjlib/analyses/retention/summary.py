@@ -41,8 +41,12 @@ def headline(
     change: pd.DataFrame,
     *,
     lost: str,
+    late: str,
 ) -> str:
-    """The share that comes back in the period that most have completed, and whether cohorts differ; these are not compared where a return was probably not recorded (`lost` says when)."""
+    """The share that comes back in the period that most have completed, and whether cohorts differ.
+
+    These are not compared where a return was probably not recorded (`lost` says when) or many customers are missing in the last days (`late`).
+    """
     who = "cohort entry" if question.recurring else "customer"
     if not entries:
         return "No customer enters a cohort: nothing to count."
@@ -57,6 +61,8 @@ def headline(
         return (
             f"{sentence} But {lost}: more came back than this says, and cohorts are not compared."
         )
+    if late:
+        return f"{sentence} But {late}; cohorts are not compared."
     return " ".join(
         part for part in (sentence, changed(question, change), differing(different)) if part
     )
@@ -211,7 +217,10 @@ def compared_words(
     words = {}
     if families:
         compared = "; ".join(each.words for each in families)
-        words["comparisons"] = f"{compared}{left_out_words(groups.comparable)}"
+        same = (
+            "; what is claimed of groups holds within the same cohorts too" if groups.names else ""
+        )
+        words["comparisons"] = f"{compared}{same}{left_out_words(groups.comparable)}"
     if question.mode == "on_or_after":
         words["equal horizon"] = (
             f"comparisons follow every cohort to {question.period} {through} and no further, since older ones have had longer to come back later"
@@ -225,11 +234,17 @@ def compared_words(
 
 
 def findings(
-    question: Question, told: pd.DataFrame, change: pd.DataFrame, tested: Family | None
+    question: Question,
+    told: pd.DataFrame,
+    change: pd.DataFrame,
+    tested: Family | None,
+    doubt: str,
 ) -> tuple[Finding, ...]:
-    """Groups that differ, and a cohort from which returns changed."""
+    """Groups that differ (`doubt` says why they may not), and a cohort from which returns changed."""
     found = (
-        [] if tested is None else [_of_group(question, row, tested) for _, row in told.iterrows()]
+        []
+        if tested is None
+        else [_of_group(question, row, tested, doubt) for _, row in told.iterrows()]
     )
     if changed(question, change):
         cut = change.iloc[0]
@@ -254,7 +269,7 @@ def findings(
     return tuple(found)
 
 
-def _of_group(question: Question, row: pd.Series, tested: Family) -> Finding:
+def _of_group(question: Question, row: pd.Series, tested: Family, doubt: str) -> Finding:
     name = ", ".join(
         f"{column} {'(not set)' if pd.isna(row[column]) else row[column]}" for column in question.by
     )
@@ -262,7 +277,7 @@ def _of_group(question: Question, row: pd.Series, tested: Family) -> Finding:
         row,
         int(row["customers"]),
         claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'])} against {others_in_words(row['without'])} "
-        f"(95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+        f"(95% CI {points_interval(row['difference_low'], row['difference_high'])}){doubt}.",
         family=tested.name,
         figure="segments",
     )

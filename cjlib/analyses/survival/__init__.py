@@ -27,13 +27,15 @@ from cjlib.shared.comparison import (
     MIN_N,
     Differences,
     Family,
+    all_others,
     family,
     named_in_turn,
     not_compared_with,
 )
 from cjlib.shared.first_events import Whole
-from cjlib.shared.group_by import left_out_words, names_given
-from cjlib.shared.risk_comparison import LogRank, SameAge
+from cjlib.shared.group_by import left_out_words, names_given, set_afterwards
+from cjlib.shared.periods import calendar
+from cjlib.shared.risk_comparison import LogRank, SameAge, Within, also_within
 from cjlib.shared.silences import late_in_words, rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.sources.log.conditions import Event, as_step
@@ -42,6 +44,9 @@ from cjlib.sources.log.event_log import EventLog, Log
 
 LANDMARKS = (30, 90, 180, 365)
 """Days whose share surviving is a metric, as far as the curve reaches."""
+
+
+SAME_MONTHS = "what is claimed holds among those who began in the same months too"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,7 +160,7 @@ def survival(
     sql = lives_sql(log, begin, churn, silence, span)
     lifetimes, tied = log.counted(lives_of, lives_there, begin, churn, silence, names, span)
     definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
-    answer = _answer(lifetimes, min_n, definition, "customer", sql)
+    answer = _answer(lifetimes, min_n, definition, "customer", log, sql)
     if lifetimes.unrecorded is not None:
         lost = lifetimes.unrecorded.words(log, str(churn))
         answer = replace(
@@ -238,11 +243,16 @@ def survival_table(
     """
     names = names_given(by, "by", taken=summary.TAKEN)
     lifetimes = lifetimes_of(table, duration, event, names, unit)
-    return _answer(lifetimes, min_n, summary.of_table(duration, event, names, unit), "row")
+    return _answer(lifetimes, min_n, summary.of_table(duration, event, names, unit), "row", None)
 
 
 def _answer(
-    lifetimes: Lifetimes, min_n: int, definition: Mapping[str, str], who: str, sql: str = ""
+    lifetimes: Lifetimes,
+    min_n: int,
+    definition: Mapping[str, str],
+    who: str,
+    log: Log | None,
+    sql: str = "",
 ) -> Survival:
     order = (
         np.argsort(lifetimes.groups.rank(lifetimes.group))
@@ -253,10 +263,16 @@ def _answer(
     overall = curves[0] if len(curves) == 1 else kaplan_meier(lifetimes.length, lifetimes.churned)
     limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
     until = overall.followed_until
-    comparisons, tested, differing = _comparisons(lifetimes, order, min_n)
+    month = _months(lifetimes, log)
+    comparisons, tested, differing, over_all = _comparisons(lifetimes, order, min_n, month)
+    certain = any(group.certain for group in differing)
+    doubt = set_afterwards(log, lifetimes.groups.names, certain, "leave")
     means, unit = _means(lifetimes, order, curves, limit), lifetimes.unit
+    also = "" if month is None else f"; {SAME_MONTHS}"
     by_chance = (
-        {"comparisons": f"log-rank; {tested.words}{left_out_words(lifetimes.groups.comparable)}"}
+        {
+            "comparisons": f"log-rank; {tested.words}{also}{left_out_words(lifetimes.groups.comparable)}"
+        }
         if tested.tests
         else {}
     )
@@ -270,6 +286,8 @@ def _answer(
             until,
             comparisons,
             len(differing),
+            doubt,
+            over_all=over_all,
             min_n=min_n,
             who=who,
             back=lifetimes.back,
@@ -281,7 +299,7 @@ def _answer(
             **by_chance,
         },
         metrics=_metrics(overall, unit, until),
-        findings=summary.findings(differing, tested.name, unit),
+        findings=summary.findings(differing, tested.name, unit, doubt),
         families={tested.name: tested.tests} if tested.tests else {},
         sql=sql,
         by=lifetimes.groups.names,
@@ -325,10 +343,21 @@ def _means(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: float
     return pd.DataFrame({**lifetimes.groups.columns(order), **numbers})
 
 
+def _months(lifetimes: Lifetimes, log: Log | None) -> Whole | None:
+    """The month in which each life began; None where that is not known."""
+    began = lifetimes.began
+    if log is None or began is None or not began.size:
+        return None
+    return calendar(int(began.min()), int(began.max()), "month", log.zone).index(began)
+
+
 def _comparisons(
-    lifetimes: Lifetimes, order: Whole, min_n: int
-) -> tuple[pd.DataFrame, Family, list[Differing]]:
-    """Each group against all others together, and those that differ, named in turn: one that stays briefly makes no news of all the others."""
+    lifetimes: Lifetimes, order: Whole, min_n: int, month: Whole | None
+) -> tuple[pd.DataFrame, Family, list[Differing], bool]:
+    """Each group against all others together, those that differ, named in turn, and whether some would over all the time: one that stays briefly makes no news of all the others.
+
+    Those that differ do so among lives that began in the same months too, where these are known.
+    """
     size = len(lifetimes.groups)
     sizes = np.bincount(lifetimes.group, minlength=size)
     comparable = lifetimes.groups.comparable
@@ -359,7 +388,14 @@ def _comparisons(
             high=unknown,
         )
 
-    tested, told, compared = named_in_turn(beside, comparable)
+    def in_the_same_months(rows: NDArray[np.bool_]) -> Differences:
+        compared, months = beside(rows), month
+        if months is None:
+            return compared
+        return also_within(compared, lambda group: _within(lifetimes, months, group, rows[group]))
+
+    tested, told, compared = named_in_turn(in_the_same_months, comparable)
+    over_all = bool(beside(all_others(comparable)).claims.any())
     names = [
         ", ".join(
             f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()
@@ -385,7 +421,7 @@ def _comparisons(
         for group in shown.tolist()
         if told.claims[group]
     ]
-    return table, tested, differing
+    return table, tested, differing, over_all
 
 
 def _against(lifetimes: Lifetimes, group: int, others: NDArray[np.bool_]) -> LogRank:
@@ -393,6 +429,22 @@ def _against(lifetimes: Lifetimes, group: int, others: NDArray[np.bool_]) -> Log
     inside = lifetimes.group == group
     rows = inside | others[lifetimes.group]
     return log_rank(lifetimes.length[rows], lifetimes.churned[rows], inside[rows])
+
+
+def _within(lifetimes: Lifetimes, month: Whole, group: int, others: NDArray[np.bool_]) -> Within:
+    """The log-rank test of a group beside some of the others, each life beside those that began in the same month."""
+    inside = lifetimes.group == group
+    rows = inside | others[lifetimes.group]
+    tests = [
+        log_rank(lifetimes.length[here], lifetimes.churned[here], inside[here])
+        for here in (rows & (month == one) for one in np.unique(month[rows]))
+    ]
+    parts = (
+        np.concatenate([getattr(test, name) for test in tests])
+        for name in ("exposed", "cases", "at_risk")
+    )
+    together = LogRank(sum(test.seen for test in tests), *parts)
+    return Within(together.seen - together.expected, together.p_value)
 
 
 def _others(lifetimes: Lifetimes, others: NDArray[np.bool_]) -> Curve:

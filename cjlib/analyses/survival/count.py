@@ -45,7 +45,7 @@ class Back:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long each was observed, whether that ended in churn, and the group; of events also the stretch in which churn was probably not recorded, and who was back after it."""
+    """How long each was observed, whether that ended in churn, and the group; of events also the stretch in which churn was probably not recorded, who was back after it, and when each life began."""
 
     length: NDArray[np.float64]
     churned: NDArray[np.bool_]
@@ -54,6 +54,7 @@ class Lifetimes:
     unit: str
     unrecorded: Stretch | None = None
     back: Back | None = None
+    began: Whole | None = None
 
     @property
     def whole(self) -> bool:
@@ -106,6 +107,7 @@ def lives_of(
         "day",
         _unrecorded(log, churn, firsts.at, ended),
         back,
+        firsts.at,
     )
     return lifetimes, len(firsts.tied_row) - len(firsts)
 

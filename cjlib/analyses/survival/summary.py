@@ -39,18 +39,20 @@ def headline(
     limit: float,
     comparisons: pd.DataFrame,
     differ: int,
+    doubt: str,
     *,
+    over_all: bool,
     min_n: int,
     who: str,
     back: Back | None = None,
 ) -> str:
-    """When half have churned, or how many have not at the end; and how many of those who did were back later."""
+    """When half have churned, or how many have not at the end; how many of those who did were back later; how many groups differ, and the `doubt` about them."""
     n, churned = int(curve.at_risk[0]), int(curve.churned.sum())
     if n == 0:
         return f"No {who} to follow: nothing to count."
     if n < min_n:
         return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
-    return f"{_half(curve, unit, limit)} {_seen(n, churned, who, back)} {_differing(comparisons, differ)}".strip()
+    return f"{_half(curve, unit, limit)} {_seen(n, churned, who, back)} {_differing(comparisons, differ, doubt, over_all=over_all)}".strip()
 
 
 def _half(curve: Curve, unit: str, limit: float) -> str:
@@ -83,15 +85,16 @@ def after_the_end(churned: int, back: Back | None) -> dict[str, str]:
     return {"after the end": f"{churned:,} churned, {told}; a life is counted to its first end"}
 
 
-def _differing(comparisons: pd.DataFrame, beyond: int) -> str:
+def _differing(comparisons: pd.DataFrame, beyond: int, doubt: str, *, over_all: bool) -> str:
     if comparisons.empty:
         return ""
     compared = int(comparisons["p_adjusted"].notna().sum())
     if not compared:
         return "No groups can be compared: too few are in them, or nobody churned while two were followed."
     if not beyond:
-        return f"None of {compared} groups differs significantly from the others."
-    return f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
+        same = " who began in the same months, as some do over all the time" if over_all else ""
+        return f"None of {compared} groups differs significantly from the others{same}."
+    return f"{beyond} of {compared} groups {'differs' if beyond == 1 else 'differ'} significantly from the others{doubt}."
 
 
 def of_log(
@@ -180,13 +183,20 @@ class Differing:
         """The time to which both sides were followed."""
         return min(self.curve.followed_until, self.others.followed_until)
 
+    @property
+    def certain(self) -> bool:
+        """Whether all or none of a side leave in that time."""
+        return any(curve.at(self.limit)[0] in (0, 1) for curve in (self.curve, self.others))
 
-def findings(differing: Sequence[Differing], name: str, unit: str) -> tuple[Finding, ...]:
-    """Groups that stay longer or shorter than the others, or leave at other times."""
-    return tuple(_finding(one, name, unit) for one in differing)
+
+def findings(
+    differing: Sequence[Differing], name: str, unit: str, doubt: str
+) -> tuple[Finding, ...]:
+    """Groups that stay longer or shorter than the others, or leave at other times; `doubt` says why they may not."""
+    return tuple(_finding(one, name, unit, doubt) for one in differing)
 
 
-def _finding(one: Differing, name: str, unit: str) -> Finding:
+def _finding(one: Differing, name: str, unit: str, doubt: str) -> Finding:
     limit = one.limit
     stayed, low, high = one.curve.restricted_mean_interval(limit)
     others = one.others.restricted_mean(limit)[0]
@@ -194,7 +204,7 @@ def _finding(one: Differing, name: str, unit: str) -> Finding:
     direction = _direction(one)
     kept = (
         f"stay {stayed:.0f} {unit}s on average over the first {limit:.4g} (95% CI {low:.0f}–{high:.0f}), "
-        f"{others_in_words(one.without)} {others:.0f}."
+        f"{others_in_words(one.without)} {others:.0f}{doubt}."
     )
     when = (
         f"churn at other times than {others_in_words(one.without)} ({int(one.curve.churned.sum()):,} did, {one.test.expected:,.0f} were to be expected), and "

@@ -11,8 +11,6 @@ from cjlib.shared.comparison import MIN_N
 from cjlib.views.map_html import render_map
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cjlib.analyses.journey_map import JourneyMap
     from cjlib.analyses.personas import Personas
 
@@ -26,15 +24,6 @@ class PersonaMaps:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/plain": self.text, "text/html": self.html}
-
-    @property
-    def comparisons(self) -> pd.DataFrame:
-        """Where the journeys of every two personas end, followed equally long."""
-        from cjlib.analyses.journey_map.equal_follow_up import compare_groups
-
-        walks = [(name, held._source.walk) for name, held in self.maps.items()]
-        stages = next(iter(self.maps.values()))._source.stages if self.maps else []
-        return compare_groups("persona", stages, [(n, walk) for n, walk in walks if walk])[0]
 
     @property
     def text(self) -> str:
@@ -73,8 +62,8 @@ def persona_maps(journey_map: JourneyMap, personas: Personas) -> PersonaMaps:
     -------
     PersonaMaps
         `.maps`: the label and name of each persona → its map; empty where `cj.personas` has no
-        answer, and then `.why` says so. `.comparisons`: where the journeys of every two personas
-        end, followed equally long.
+        answer, and then `.why` says so. They are not compared: personas are made of all that
+        customers did, how far they came included.
 
     Raises
     ------

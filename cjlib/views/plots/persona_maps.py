@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 COLUMNS = ["stage", "group", "customers", "ended here", "share ended", "low", "high"]
+NOT_COMPARED = "Where journeys of personas end is not compared: they are made of all that customers did, how far they came included."
 Stages = Mapping[str, list[dict[str, Any]]]
 """The rows of the stages by group."""
 
@@ -38,7 +39,7 @@ def groups(held: JourneyMap, *, most: int = 5) -> go.Figure:
         },
         of.name,
         most,
-        held.comparisons,
+        _caption(held.comparisons, of.name),
     )
 
 
@@ -50,11 +51,11 @@ def persona_groups(held: PersonaMaps, *, most: int = 6) -> go.Figure:
         {name: theme.records(one.table) for name, one in held.maps.items()},
         "persona",
         most,
-        held.comparisons,
+        NOT_COMPARED,
     )
 
 
-def _drawn(every: Stages, of: str, most: int, compared: pd.DataFrame) -> go.Figure:
+def _drawn(every: Stages, of: str, most: int, caption: str) -> go.Figure:
     shown = {name: rows for name, rows in list(every.items())[:most] if name}
     stages = list(
         dict.fromkeys(row["stage"] for rows in shown.values() for row in rows if _entered(row))
@@ -71,7 +72,7 @@ def _drawn(every: Stages, of: str, most: int, compared: pd.DataFrame) -> go.Figu
     more = f" {len(every) - most} smaller groups are not drawn." if len(every) > most else ""
     return theme.figure(
         [_trace(k, name, rows, stages, len(shown)) for k, (name, rows) in enumerate(shown.items())],
-        caption=_caption(compared, of) + more,
+        caption=caption + more,
         alt=f"For each stage a row of dots, one a group of {of}: the share of those who entered whose journey ended there.",
         columns=COLUMNS,
         rows=[
