@@ -344,11 +344,7 @@ def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     from pyarrow import compute
 
     used = extent.events
-    ids = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names").to_arrow_table()
-    ids = ids["id"].combine_chunks()
-    folded = compute.call_function(
-        "utf8_lower", [compute.call_function("utf8_trim", [ids], compute.TrimOptions(" "))]
-    )
+    ids, folded = _ids_and_folded(engine)
 
     def where(test: str, texts: pa.Array, options: compute.FunctionOptions) -> list[int]:
         found = compute.call_function(test, [texts], options)
@@ -380,12 +376,30 @@ def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     elif len(ids) > 1 and len(written("^[1-9][0-9]{14}0+$")) == len(ids):
         text = f"all end in 0 after 15 digits: {why}"
         found.append(QualityLine(DAMAGED, len(ids), text, counts_rows=False))
+    return found + _alike_ids(ids, folded)
+
+
+def _ids_and_folded(engine: DuckDB) -> tuple[pa.Array, pa.Array]:
+    """The customers' ids, and the same without blanks around them and capitals."""
+    from pyarrow import compute
+
+    table = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names")
+    ids = table.to_arrow_table()["id"].combine_chunks()
+    trimmed = compute.call_function("utf8_trim", [ids], compute.TrimOptions(" "))
+    return ids, compute.call_function("utf8_lower", [trimmed])
+
+
+def lines_of_alike_ids(engine: DuckDB) -> list[QualityLine]:
+    """Ids of a log that may be one."""
+    return _alike_ids(*_ids_and_folded(engine))
+
+
+def _alike_ids(ids: pa.Array, folded: pa.Array) -> list[QualityLine]:
     # Ids that are all in small letters differ in more than capitals.
     alike = 0 if folded == ids else len(ids) - len(folded.unique())
-    if alike:
-        text = "they count as different customers; write them alike if they are not"
-        found.append(QualityLine(ALIKE, alike, text, counts_rows=False))
-    return found + _written_alike(folded)
+    text = "they count as different customers; write them alike if they are not"
+    capitals = [QualityLine(ALIKE, alike, text, counts_rows=False)] if alike else []
+    return capitals + _written_alike(folded)
 
 
 def _written_alike(folded: pa.Array) -> list[QualityLine]:

@@ -18,6 +18,7 @@ from cjlib.sources.journey.scaffold.column_inference import (
     Guess,
     columns_of,
     folded,
+    is_further_time,
     share_quarantined,
     undone,
 )
@@ -218,8 +219,7 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
     further = [
         column.name
         for column in look.columns
-        if column.time_kind not in (None, "epoch", "ymd")
-        and 2 * column.values > look.rows
+        if is_further_time(look, column)
         and column is not guess.time
         and not re.search(LOADED_WORDS, folded(column))
     ]
@@ -241,7 +241,7 @@ def _undone_rows(look: Look, guess: Guess) -> list[str]:
         return []
     name, values = quoted(found[0].name), ", ".join(quoted(value) for value in found[1])
     return [
-        f"{name} says of some rows that they came to nothing or were taken back, and they count: where: {{{name}: {{not: [{values}]}}}} leaves them out."
+        f"{name} says of some rows that they are tests, came to nothing or were taken back, and they count: where: {{{name}: {{not: [{values}]}}}} leaves them out."
     ]
 
 
@@ -308,7 +308,7 @@ def _columns(look: Look, guess: Guess, ids: Mapping[str, str]) -> list[str]:
     if guess.amount is not None:
         ours[guess.amount.name] = "value"
         why[guess.amount.name] = guess.doubts.get("amount", "")
-    taken = {name.casefold() for name in ours.values()}
+    taken = {name.casefold() for name in (*ours.values(), "event")}
     for column in look.columns:
         if column.name in ours:
             continue

@@ -440,7 +440,8 @@ def holds_opinions(look: Look) -> bool:
 
 def _is_long_text(look: Look, column: Column) -> bool:
     """Whether the values are sentences of people; of a column that is not called so they must be long."""
-    if column.time_kind or column.share_number > 0.5 or 2 * column.values < look.rows:
+    other = column.time_kind or column.share_number > 0.5 or column.holds_objects
+    if other or 2 * column.values < look.rows:
         return False
     words = look.engine.rows(
         f"SELECT avg(len(regexp_split_to_array({column.place}, ' +'))) FROM looked"

@@ -20,6 +20,7 @@ from cjlib.sources.ingest.parse_times import form_of
 from cjlib.sources.ingest.quality_report import REMEDIES
 from cjlib.sources.log.engine import BLANKS, DuckDB, literal
 from cjlib.sources.presets.apply import apply_preset
+from cjlib.sources.presets.preset_file import folded as spelled
 from cjlib.sources.presets.preset_file import recognised
 
 MOST_ROWS = 1_000_000
@@ -95,6 +96,11 @@ class Column:
             re.match(r"[{\[].*[}\]]$", example, re.DOTALL) for example in self.examples
         )
 
+    @property
+    def is_text_of_json(self) -> bool:
+        """Whether the values are JSON objects that the file holds as text, so that their fields are no columns."""
+        return all(re.match(r"\{\s*\"", example) for example in self.examples)
+
 
 class Look:
     """A file opened for looking, by the code that reads it: the table `looked` has every column as text, c1, c2, ….
@@ -162,8 +168,9 @@ class Look:
     def people(self) -> dict[str, str]:
         """The columns of ids of known people and of devices, where a preset names them and the file has both."""
         named = {} if self.preset is None else self.preset.people
-        filled = {column.name for column in self.columns if column.distinct}
-        return named if named and set(named.values()) <= filled else {}
+        filled = {spelled(column.name): column.name for column in self.columns if column.distinct}
+        found = {role: filled.get(spelled(name)) for role, name in named.items()}
+        return {role: name for role, name in found.items() if name} if all(found.values()) else {}
 
     def values(self, column: Column) -> list[str]:
         """The different values of a column, in order."""

@@ -1,0 +1,195 @@
+"""Exports of shops, payments and analytics: what `cj init` takes for customer, event, time and money, and what it asks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.errors import DataError
+from cjlib.sources.journey.check import check_journey
+from cjlib.sources.journey.scaffold import first_journey
+from cjlib.sources.journey.scaffold.several import journey_of_several
+
+N = 20
+DAYS = pd.date_range("2025-02-05 03:07:01", periods=N, freq="31h")
+
+
+def orders(**columns: object) -> pd.DataFrame:
+    """Twenty orders of ten customers, a column of each kind that is given."""
+    mail = [f"c{n % 10}@x.org" for n in range(N)]
+    plain = {"Customer Email": mail, "Purchase Date": DAYS.strftime("%Y-%m-%d %H:%M:%S")}
+    return pd.DataFrame(plain | columns)
+
+
+def init(folder: Path, table: pd.DataFrame, name: str = "orders.csv", **options: str) -> str:
+    """The journey file that is written for a table, beside it."""
+    table.to_csv(folder / name, index=False)
+    text = first_journey(folder / name, **options)
+    (folder / "journey.yml").write_text(text, "utf-8")
+    return text
+
+
+def log_of(folder: Path) -> cj.EventLog:
+    return cj.read_journey(folder / "journey.yml").read_events()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("amazon-order-id", [f"303-{n % 10:07d}-1" for n in range(N)]),
+        ("Bill-to Name", [f"Ann {n % 10}" for n in range(N)]),
+        ("Full Name", [f"Ann {n % 3}" for n in range(N)]),
+    ],
+)
+def test_what_is_of_one_customer_each_is_no_event(name, values, tmp_path):
+    text = init(tmp_path, orders(**{name: values, "Total": [9.5 + n for n in range(N)]}))
+    assert "event: purchase  # DECIDE: no column names an event" in text
+    assert log_of(tmp_path).n_customers == 10
+
+
+def test_how_many_were_bought_is_nobody(tmp_path):
+    lines = orders(quantity=[n % 2 for n in range(N)], sku=[f"S{n % 3}" for n in range(N)])
+    assert "Customer Email: customer_id\n" in init(tmp_path, lines)
+
+
+def test_the_total_goes_before_its_parts(tmp_path):
+    money = {"Subtotal": [8.5] * 19 + [7.5], "Total Refunded": [0.0] * 19 + [5.0]}
+    paid = {"Grand Total (Base)": [f"${1000.5 + n:,.2f}" for n in range(N)]}
+    text = init(tmp_path, orders(**money, **paid))
+    assert "\"Grand Total (Base)\": value  # DECIDE: money too: 'Subtotal'" in text
+
+
+def test_what_a_preset_says_is_the_value_is_the_value(tmp_path):
+    days = DAYS.strftime("%d/%m/%Y")
+    deals = {"Opportunity ID": [f"006{n}" for n in range(N)], "Account Name": [f"Org {n % 7}" for n in range(N)], "Opportunity Name": "O",
+             "Stage": ["Closed Won", "Closed Lost"] * 10, "Amount": [f"€{1000 + n:,.2f}" for n in range(N)],
+             "Expected Revenue": [500.5 + n for n in range(N)], "Close Date": days, "Created Date": days}  # fmt: skip
+    text = init(tmp_path, pd.DataFrame(deals))
+    assert "preset: salesforce_opportunities" in text
+    assert "Expected Revenue" not in text
+    assert log_of(tmp_path).run("SELECT sum(value) AS won FROM events")["won"][0] == sum(
+        1000 + n for n in range(0, N, 2)
+    )
+    assert not check_journey(tmp_path / "journey.yml").faults
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "left_out"),
+    [
+        ("status", ["success", "declined"], "declined"),
+        ("Deal status", ["won", "lost"], "lost"),
+        ("test", [True, False], '"True"'),
+        ("livemode", ["true", "false"], '"false"'),
+        ("_fivetran_deleted", [False, True], '"True"'),
+    ],
+)
+def test_rows_that_are_no_sales_are_asked_for_though_events_have_names(
+    column, values, left_out, tmp_path
+):
+    kinds = {"transaction_type": ["purchase", "purchase", "refund", "verify"] * 5}
+    text = init(tmp_path, orders(**kinds, **{column: values * 10}, amount=9.5))
+    assert f"{column}: {{not: [{left_out}]}}}}" in text.replace('"Deal status"', "Deal status")
+    where = {column: {"not": [left_out.strip('"')]}}
+    columns = {"Customer Email": "customer_id", "transaction_type": "event"}
+    columns["Purchase Date"] = "timestamp"
+    log = cj.read_events(tmp_path / "orders.csv", columns=columns, where=where, timezone="UTC")
+    assert log.n_events == N / 2
+
+
+def test_ids_of_as_many_digits_as_a_time_are_no_times_and_days_are_nobody(tmp_path):
+    ids = {"user_id": [4_000_000_000 + n % 10 for n in range(N)], "event_id": range(990, 990 + N)}
+    rows = orders(**ids, session_id=[1_738_000_000 + n for n in range(N)])
+    rows = rows.assign(event=["visit", "buy"] * 10, event_date=DAYS.strftime("%Y%m%d"))
+    text = init(tmp_path, rows.drop(columns="Customer Email"))
+    assert "user_id: customer_id\n" in text
+    assert "DECIDE: times too: 'event_date'. Which" in text
+
+
+def test_of_two_times_alike_the_one_with_a_clock_is_taken(tmp_path):
+    days = {"Start Date": DAYS.strftime("%d-%b-%Y"), "Invoice Date": DAYS.strftime("%d-%b-%Y %H:%M:%S")}  # fmt: skip
+    table = orders(**days, Amount=9.5).drop(columns="Purchase Date")
+    assert "Invoice Date: timestamp  # DECIDE: times too: 'Start Date'" in init(tmp_path, table)
+
+
+def test_a_column_called_event_that_names_none_gives_way(tmp_path):
+    table = orders(event=[n % 2 == 0 for n in range(N)], amount=[n + 0.5 for n in range(N)])
+    assert "event: source_event" in init(tmp_path, table)
+    assert log_of(tmp_path).n_events == N
+
+
+def test_one_word_in_all_rows_is_asked_for_as_what_it_is(tmp_path):
+    text = init(tmp_path, orders(**{"Order Type": "online", "Total": range(N)}))
+    assert "Order Type: event  # DECIDE: every row says 'online': is that what happened?" in text
+
+
+@pytest.mark.parametrize(
+    ("times", "why"),
+    [
+        ([f"KW{n % 9 + 1:02d}/2025" for n in range(N)], "is written as no time that is known"),
+        ([f"173995700{n % 10},5" for n in range(N)], "is a number with signs between its digits"),
+        ([f"1,738,913,70{n % 10}" for n in range(N)], "is a number with signs between its digits"),
+    ],
+)
+def test_a_time_that_is_none_is_named(times, why, tmp_path):
+    with pytest.raises(DataError, match=why):
+        init(tmp_path, orders(**{"Purchase Date": times}, event=["a", "b"] * 10))
+
+
+def test_times_of_sas_are_read(tmp_path):
+    times = DAYS.strftime("%d%b%Y:%H:%M:%S").str.upper()
+    init(tmp_path, orders(**{"Purchase Date": times}, event=["a", "b"] * 10))
+    assert log_of(tmp_path).span[0] == pd.Timestamp("2025-02-05 03:07:01", tz="UTC")
+
+
+def test_objects_that_a_file_holds_as_text_are_told_so_and_are_no_comments(tmp_path):
+    said = [json.dumps({"customer_id": f"C{n}", "event": "visit"}) for n in range(N)]
+    table = pd.DataFrame({"timestamp": DAYS.strftime("%Y-%m-%d %H:%M"), "message": said})
+    with pytest.raises(DataError, match="'message' holds JSON objects as text"):
+        init(tmp_path, table)
+
+
+def test_ids_of_merged_cells_are_told_so(tmp_path):
+    table = orders(event=["a", "b"] * 10).sort_values("Customer Email")
+    first = ~table["Customer Email"].duplicated()
+    table["Customer Email"] = table["Customer Email"].where(first)
+    with pytest.raises(DataError, match=r"10 of 20 rows have none: where a spreadsheet merged"):
+        init(tmp_path, table)
+
+
+def test_people_and_browsers_of_a_warehouse_are_joined(tmp_path):
+    at = DAYS.strftime("%Y-%m-%d %H:%M:%S UTC")
+    table = pd.DataFrame(
+        {"id": range(N), "anonymous_id": [f"d{n // 2}" for n in range(N)], "user_id": [None, "u"] * 10, "event": ["visit", "buy"] * 10,
+         "timestamp": at, "received_at": at, "original_timestamp": at}
+    )  # fmt: skip
+    table["user_id"] = [f"u{n // 2}" if n % 2 else None for n in range(N)]
+    assert "anonymous: [anonymous_id]" in init(tmp_path, table, "tracks.csv")
+    assert log_of(tmp_path).n_customers == N / 2
+
+
+def parts(folder: Path, **tables: pd.DataFrame) -> cj.EventLog:
+    files = [folder / f"{name}.csv" for name in tables]
+    for file, table in zip(files, tables.values(), strict=True):
+        table.to_csv(file, index=False)
+    (folder / "journey.yml").write_text(journey_of_several(files, folder), "utf-8")
+    return log_of(folder)
+
+
+def test_a_log_cut_in_two_is_one_log(tmp_path):
+    table = orders(event=["visit", "buy"] * 10)
+    assert parts(tmp_path, january=table[:11], february=table[11:]).n_customers == 10
+
+
+def test_ids_that_two_sources_write_in_other_letters_are_named(tmp_path):
+    visits = orders(event=["visit", "buy"] * 10)
+    sales = orders(amount=9.5).assign(
+        **{"Customer Email": lambda t: t["Customer Email"].str.upper()}
+    )
+    quality = parts(tmp_path, web=visits, shop=sales).quality.set_index(["source", "check"])
+    assert quality.loc[("all sources", "ids that differ only in capitals"), "rows"] == 10
+    warned = check_journey(tmp_path / "journey.yml").warnings
+    assert any("differ only in capitals" in str(one) for one in warned)
