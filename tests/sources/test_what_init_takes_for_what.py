@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.errors import DataError
+from cjlib.errors import CjlibError, DataError
 from cjlib.sources.journey.check import check_journey
-from cjlib.sources.journey.scaffold import first_journey
+from cjlib.sources.journey.scaffold import feedback_alone, first_journey
 from cjlib.sources.journey.scaffold.several import journey_of_several
 
 N = 20
@@ -193,3 +193,87 @@ def test_ids_that_two_sources_write_in_other_letters_are_named(tmp_path):
     assert quality.loc[("all sources", "ids that differ only in capitals"), "rows"] == 10
     warned = check_journey(tmp_path / "journey.yml").warnings
     assert any("differ only in capitals" in str(one) for one in warned)
+
+
+def test_addresses_that_nobody_buys_with_are_named_and_left_out(tmp_path):
+    table = orders(event=["visit", "buy"] * 10)
+    table.loc[:3, "Customer Email"] = ["test@x.org", "qa1@x.org", "ann+test@x.org", "b@test.com"]
+    text = init(tmp_path, table)
+    assert 'missing_ids: ["ann+test@x.org", "b@test.com", "qa1@x.org", "test@x.org"]' in text
+    assert log_of(tmp_path).n_events == N - 4
+    told = {"Customer Email": "customer_id", "Purchase Date": "timestamp"}
+    quality = cj.read_events(table.rename(columns=told), timezone="UTC").quality
+    line = quality[quality["check"] == "ids of testers"].iloc[0]
+    assert line["rows"] == 4
+    assert line["example"].startswith("'ann+test@x.org', 'b@test.com', 'qa1@x.org'")
+
+
+def test_made_up_data_are_not_said_to_be_of_testers():
+    told = {"Customer Email": "customer_id", "Purchase Date": "timestamp"}
+    table = orders(event="buy").rename(columns=told)
+    table["customer_id"] = table["customer_id"].str.replace("x.org", "example.com")
+    assert "ids of testers" not in set(cj.read_events(table, timezone="UTC").quality["check"])
+
+
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_lines_of_the_period_above_the_names_are_no_names(sign, tmp_path):
+    above = [["Events", "", "", ""], ["from", "2025-02-01", "to", "2025-03-01"], [""] * 4]
+    table = orders(event=["visit", "buy"] * 10, amount=range(N)).to_csv(index=False, sep=sign)
+    lines = "".join(sign.join(line) + "\n" for line in above)
+    (tmp_path / "events.csv").write_text(lines + table)
+    text = first_journey(tmp_path / "events.csv")
+    assert "Customer Email: customer_id" in text
+    assert "amount: value" in text
+
+
+def test_fields_inside_the_objects_of_a_parquet_file_are_columns(tmp_path):
+    rows = [
+        {"user": {"id": f"C{n % 5}", "traits": {"plan": "pro"}}, "event": "buy", "ts": at, "properties": {"revenue": n + 0.5}}
+        for n, at in enumerate(DAYS)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(tmp_path / "events.parquet")
+    with pytest.raises(DataError, match=r"Did you mean columns=\{'user.id': 'customer_id'"):
+        cj.read_events(tmp_path / "events.parquet")
+    text = first_journey(tmp_path / "events.parquet")
+    (tmp_path / "journey.yml").write_text(text, "utf-8")
+    log = log_of(tmp_path)
+    assert log.n_customers == 5
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == sum(range(N)) + N / 2
+    columns = {"user.id": "customer_id", "ts": "timestamp", "user.traits.plan": "plan"}
+    told = cj.read_events(tmp_path / "events.parquet", columns=columns, timezone="UTC")
+    assert set(told.run("SELECT plan FROM events")["plan"]) == {"pro"}
+
+
+def test_a_database_in_a_file_is_told_how_to_be_read(tmp_path):
+    (tmp_path / "shop.sqlite").write_bytes(b"SQLite format 3\0")
+    with pytest.raises(CjlibError, match=r"read by its address, sqlite:///"):
+        cj.read_events(tmp_path / "shop.sqlite")
+
+
+def survey(**columns: object) -> pd.DataFrame:
+    """Twenty answers of twenty people."""
+    plain = {
+        "Respondent ID": range(118, 118 + N),
+        "Survey Sent At": DAYS.strftime("%Y-%m-%d %H:%M"),
+    }
+    later = DAYS + pd.Timedelta("5h")
+    plain["Responded At"] = later.strftime("%Y-%m-%d %H:%M")
+    scores = {"How likely are you to recommend the app?": [n % 11 for n in range(N)]}
+    said = {"Comment": [f"The lamp number {n} is nice" for n in range(N)]}
+    return pd.DataFrame(plain | scores | said | columns)
+
+
+def test_of_a_survey_the_answer_counts_and_the_person_not_the_form(tmp_path):
+    mail = [f"p{n}@x.org" for n in range(N)]
+    survey(**{"Email Address": mail, "Stage Date": None}).to_csv(tmp_path / "s.csv", index=False)
+    text = feedback_alone(tmp_path / "s.csv")
+    assert "Responded At: timestamp  # DECIDE: times too: 'Survey Sent At'" in text
+    assert "Email Address: customer_id" in text
+    assert "Stage Date" not in text
+
+
+def test_a_second_question_of_one_kind_is_named(tmp_path):
+    more = {"How likely are you to recommend our shop?": [(7 * n) % 11 for n in range(N)]}
+    survey(**more).to_csv(tmp_path / "s.csv", index=False)
+    text = feedback_alone(tmp_path / "s.csv")
+    assert "Asked too, and not used: 'How likely are you to recommend our shop?'" in text

@@ -215,6 +215,8 @@ def _all_needed(names: Sequence[str], raw: Raw) -> None:
 
 def _likely(name: str, names: Sequence[str]) -> str | None:
     """The column that most likely is meant: a name often used for it, else the nearest spelling."""
+    # An object is not meant where its fields are columns too.
+    names = [one for one in names if not any(other.startswith(f"{one}.") for other in names)]
     folded = {one.casefold().replace(" ", "_"): one for one in reversed(names)}
     folded |= {
         one.rpartition(".")[2].casefold(): one

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.errors import DataError, shown
+from cjlib.errors import DataError, listed, shown
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.delivered_twice import delivered_twice
@@ -331,6 +331,9 @@ NOBODY_WORDS = (
     "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 NOBODY_NUMBERS = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
+TESTERS = "ids of testers"
+TEST_ADDRESS = r"^(tests?|testing|tester|testuser|qa|demo|dummy|fake)[0-9._-]*(\+[^@]*)?@|\+(test|qa)[^@]*@|@(example|test|mailinator)\.(com|org|net)$"
+"""An address that nobody buys with; where most are so the data are made up, and nothing is said."""
 TOO_OFTEN = 0.05
 ENOUGH_TO_COMPARE = 20
 PLACES = 100
@@ -376,6 +379,11 @@ def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     elif len(ids) > 1 and len(written("^[1-9][0-9]{14}0+$")) == len(ids):
         text = f"all end in 0 after 15 digits: {why}"
         found.append(QualityLine(DAMAGED, len(ids), text, counts_rows=False))
+    testers = where("match_substring_regex", folded, compute.MatchSubstringOptions(TEST_ADDRESS))
+    if testers and 2 * len(testers) < len(ids):
+        some = listed((ids[code].as_py() for code in testers), most=3)
+        text = f"{some}: missing_ids leaves them out"
+        found.append(QualityLine(TESTERS, len(testers), text, counts_rows=False))
     return found + _alike_ids(ids, folded)
 
 

@@ -20,7 +20,12 @@ from cjlib.sources.ingest.parse_times import (
     read_stamps,
     why_no_time,
 )
-from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
+from cjlib.sources.ingest.quality_report import (
+    NOBODY_NUMBERS,
+    NOBODY_WORDS,
+    TEST_ADDRESS,
+    TOO_OFTEN,
+)
 from cjlib.sources.journey.scaffold.profile import (
     NUMBERS,
     TIME_WORDS,
@@ -53,9 +58,7 @@ _NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|lan
 SCORE_NAMES = re.compile(
     r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisf|recommend|bewertung|sterne|zufrieden|weiterempfehl|recomm|recomend|valoraci|puntuaci|calificaci|valutazion|punteggio|voto$|avaliaç|beoordeling|tevreden|ocena$)"
 )
-NO_TIME_WORDS = (
-    r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
-)
+NO_TIME_WORDS = r"birth|geburt|update|modif|expire|sent(_|\b)|invit|deliver|due|end|ende|until|valid|load|ingest|process|import"
 MONEY_WORDS = r"value|amount|gross|brutto|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
 CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
@@ -101,6 +104,7 @@ _YES_OR_NO = frozenset(
     }
 )
 _FEW_CUSTOMERS = 5
+_MOST_TESTERS = 10
 _FEW_EVENTS = 10
 """In more rows some event happens twice."""
 _NAME = 0.3  # a name weighs less than any clear difference in content
@@ -462,7 +466,12 @@ def nobody(look: Look, who: Column) -> tuple[str, ...]:
         f"SELECT {who.place}, lower({who.place}) IN ({words}), count(*) FROM looked "
         f"WHERE lower({who.place}) IN ({words}) OR {who.place} IN ({numbers}) GROUP BY 1, 2 ORDER BY 1"
     )
-    return tuple(value for value, word, n in rows if word or n > TOO_OFTEN * look.rows)
+    testers = look.engine.rows(
+        f"SELECT DISTINCT {who.place} FROM looked WHERE regexp_matches(lower({who.place}), {literal(TEST_ADDRESS)}) ORDER BY 1 LIMIT {_MOST_TESTERS + 1}"
+    )
+    few = len(testers) <= min(_MOST_TESTERS, who.distinct // 2)
+    words = [value for value, word, n in rows if word or n > TOO_OFTEN * look.rows]
+    return (*words, *(value for (value,) in testers if few))
 
 
 def _event_id(
