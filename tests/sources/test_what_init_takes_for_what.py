@@ -277,3 +277,86 @@ def test_a_second_question_of_one_kind_is_named(tmp_path):
     survey(**more).to_csv(tmp_path / "s.csv", index=False)
     text = feedback_alone(tmp_path / "s.csv")
     assert "Asked too, and not used: 'How likely are you to recommend our shop?'" in text
+
+
+@pytest.mark.parametrize(
+    ("form", "sign", "worth"),
+    [
+        ("{:,} €", "comma", 20_190.0), ("¥{:,}", "point", 20_190.0), ("{:,}", "point", 20_190.0),
+        ("{:,}.50 €", None, 20_200.0), ("{} €", None, 20_190.0), ("{:,}.000 €", None, 20_190.0),
+    ],
+)  # fmt: skip
+def test_whole_amounts_with_a_sign_between_thousands_are_not_a_thousandth(
+    form, sign, worth, tmp_path
+):
+    paid = [form.format(1_000 + n) for n in range(N)]
+    paid = [text.translate(str.maketrans(",.", ".,")) if "€" in text else text for text in paid]
+    text = init(tmp_path, orders(Total=paid, Item="lamp"))
+    assert "Total: value" in text
+    assert ("decimal: " in text) is bool(sign)
+    assert f"decimal: {sign}  # DECIDE: Total: numbers written in two ways" in text or not sign
+    assert log_of(tmp_path).run("SELECT sum(value) AS worth FROM events")["worth"][0] == worth
+
+
+def test_a_point_between_thousands_beside_a_currency_is_not_read_as_a_decimal_by_itself():
+    told = {"Customer Email": "customer_id", "Purchase Date": "timestamp"}
+    table = orders(event="buy", value=["1.001 €", "21 €"] * 10).rename(columns=told)
+    quality = cj.read_events(table, timezone="UTC").quality
+    said = quality[quality["check"] == "value: numbers written in two ways"].iloc[0]
+    assert said["rows"] == 10
+    assert said["example"].startswith("'1.001 €' can be a decimal or a thousand")
+    assert cj.read_events(table, timezone="UTC", decimal="comma").run(
+        "SELECT max(value) AS most FROM events"
+    )["most"][0] == pytest.approx(1001)
+
+
+def lines_of_orders(**columns: object) -> pd.DataFrame:
+    """Two lines each of ten orders, one a customer."""
+    both = pd.DataFrame({"Customer Email": [f"c{n % 10}@x.org" for n in range(N)]})
+    both["Purchase Date"] = [DAYS[n % 10].strftime("%Y-%m-%d %H:%M:%S") for n in range(N)]
+    return both.assign(**{"Receipt": [f"R{n % 10}" for n in range(N)]}, **columns)
+
+
+def test_lines_that_have_amounts_of_their_own_are_added(tmp_path):
+    table = lines_of_orders(Qty=[1] * 10 + [2] * 10, **{"Line Total": [5.5] * 10 + [10.5] * 10})
+    text = init(tmp_path, table)
+    assert "id: Receipt" not in text
+    assert "DECIDE: Receipt stands in several rows with amounts of their own" in text
+    assert log_of(tmp_path).run("SELECT sum(value) AS worth FROM events")["worth"][0] == 160
+    whole = lines_of_orders(Total=[25.5 + n % 10 for n in range(N)], Item=["mug", "lamp"] * 10)
+    assert "id: Receipt  # DECIDE" in init(tmp_path, whole)
+    assert log_of(tmp_path).run("SELECT sum(value) AS worth FROM events")["worth"][0] == 300
+
+
+def test_a_total_is_the_value_though_a_quantity_stands_beside_it(tmp_path):
+    table = orders(**{"Price: Total": [9.5 + n for n in range(N)], "Line: Quantity": [1, 2] * 10})
+    assert '"Price: Total": value' in init(tmp_path, table)
+    priced = orders(**{"Unit Price": [9.5 + n for n in range(N)], "Quantity": [1, 2] * 10})
+    assert "Quantity says how many" in init(tmp_path, priced)
+
+
+def test_amounts_are_no_ids_of_events(tmp_path):
+    table = orders(Total=[9.5 + n for n in range(N)])
+    text = init(tmp_path, pd.concat([table, table[:3]]))
+    assert "duplicates: keep  # DECIDE: 3 of 23 rows" in text
+    assert "id: Total" not in text
+
+
+def test_numbers_of_telephones_are_customers(tmp_path):
+    table = orders(Caller=[f"+4930{n % 10:05d}" for n in range(N)], Queue=["sales", "help"] * 10)
+    assert "Caller: customer_id" in init(tmp_path, table.drop(columns="Customer Email"))
+
+
+def test_when_some_rows_ended_is_pointed_out(tmp_path):
+    ended = [at.strftime("%Y-%m-%d") if n % 3 == 0 else None for n, at in enumerate(DAYS)]
+    text = init(tmp_path, orders(canceled_at=ended))
+    assert "DECIDE: canceled_at: times too." in text
+
+
+def test_one_letter_written_in_two_ways_is_named():
+    told = {"Customer Email": "customer_id", "Purchase Date": "timestamp"}
+    table = orders(event=["café", "cafe\u0301"] * 10).rename(columns=told)
+    table["customer_id"] = ["José", "Jose\u0301"] * 10
+    quality = cj.read_events(table, timezone="UTC").quality.set_index("check")["rows"]
+    assert quality["ids that differ only in how they are written"] == 1
+    assert quality["similar event names"] == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -419,7 +420,8 @@ def _written_alike(folded: pa.Array) -> list[QualityLine]:
     )
     if not marked.true_count:
         return []
-    plain = folded
+    # One letter with its accent, or a letter and an accent: both look the same.
+    plain = compute.call_function("utf8_normalize", [folded], compute.Utf8NormalizeOptions("NFC"))
     edges, gaps = f"^{_INVISIBLE}|{_INVISIBLE}$", _INVISIBLE
     for pattern, kept in ((edges, ""), (gaps, " "), (_AS_A_NUMBER, r"\1")):
         options = compute.ReplaceSubstringOptions(pattern, kept)
@@ -546,7 +548,7 @@ def _alike(counts: dict[str, int]) -> list[QualityLine]:
 
 
 def _folded(name: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\W_]+", name.casefold()))
+    return tuple(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", name).casefold()))
 
 
 def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

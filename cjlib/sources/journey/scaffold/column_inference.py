@@ -37,7 +37,7 @@ from cjlib.sources.log.engine import literal
 
 FEW_ROWS = 25
 _FEW_VALUES = 15
-CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
+CUSTOMER_WORDS = r"caller|msisdn|phone[_ ]?(no|nr|num)|custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 PLAINLY_CUSTOMER = re.compile(
     r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail([_ .-]*addr(ess)?)?|reviewers?|respondents?)"
@@ -120,6 +120,8 @@ class Guess:
     channel: Column | None
     amount: Column | None
     event_id: Column | None = None
+    order: Column | None = None
+    """What lines of one order have in common, where each has an amount of its own."""
     nobody: tuple[str, ...] = ()
     quantity: Column | None = None
     negative: Column | None = None
@@ -258,11 +260,9 @@ def columns_of(
     rest = [column for column in look.columns if column not in (who, what, when)]
     quantity = next((column for column in rest if _is_quantity(column)), None)
     amounts = _amounts(_of_preset(look, rest))
-    amount = (
-        amounts[0]
-        if amounts and not (quantity and _UNIT_PRICE.search(folded(amounts[0])))
-        else None
-    )
+    amount = amounts[0] if amounts and not (quantity and _of_one_piece(amounts[0])) else None
+    one_event = _event_id(look, rest, who, what)
+    lines = one_event is not None and _adds_up(look, one_event, amount)
     given = {"customer": customer, "event": event, "time": time}
     doubts = {
         "customer": _doubt_of_customer(look, who, customers),
@@ -281,7 +281,8 @@ def columns_of(
         when,
         _channel(look, rest),
         amount,
-        event_id=None if quantity and amount is None else _event_id(look, rest, who, what),
+        event_id=None if lines or (quantity and amount is None) else one_event,
+        order=one_event if lines else None,
         nobody=nobody(look, who),
         quantity=quantity,
         negative=negative,
@@ -398,7 +399,9 @@ def doubt_of_time(look: Look, when: Column) -> str:
     if look.preset is not None:
         return ""
     others = [
-        column for column in look.columns if is_further_time(look, column) and column is not when
+        column
+        for column in look.columns
+        if is_further_time(column) and column is not when and 2 * column.values > look.rows
     ]
     if re.search(LOADED_WORDS, folded(when)):
         return "its name says when a row was loaded, not when it happened. Is there a better one?"
@@ -407,16 +410,32 @@ def doubt_of_time(look: Look, when: Column) -> str:
     return ""
 
 
-def is_further_time(look: Look, column: Column) -> bool:
-    """Whether most rows have another time here; a number is one only where its name says so, for ids have as many digits."""
-    return (
-        column.time_kind is not None
-        and 2 * column.values > look.rows
-        and (
-            column.time_kind not in ("epoch", "ymd")
-            or re.search(TIME_WORDS, folded(column)) is not None
-        )
+def is_further_time(column: Column) -> bool:
+    """Whether a column holds times; a number is one only where its name says so, for ids have as many digits."""
+    return column.time_kind is not None and (
+        column.time_kind not in ("epoch", "ymd")
+        or re.search(TIME_WORDS, folded(column)) is not None
     )
+
+
+def _of_one_piece(column: Column) -> bool:
+    """Whether an amount is by its name the price of one piece, and no total."""
+    name = folded(column)
+    whole = re.search(r"total|sum|amount|betrag", name) and not re.search(
+        r"unit|stück|einzel", name
+    )
+    return _UNIT_PRICE.search(name) is not None and not whole
+
+
+def _adds_up(look: Look, order: Column, amount: Column | None) -> bool:
+    """Whether rows of one id have amounts that differ, so that one row of them is not worth all."""
+    if amount is None:
+        return False
+    several, differing = look.engine.rows(
+        f"SELECT count(*), count(*) FILTER (amounts > 1) FROM (SELECT count(*) AS n, count(DISTINCT {amount.place}) AS amounts "
+        f"FROM looked WHERE {order.place} IS NOT NULL GROUP BY {order.place}) WHERE n > 1"
+    )[0]
+    return 2 * differing > several
 
 
 def _is_quantity(column: Column) -> bool:
@@ -434,11 +453,12 @@ def _share_negative(look: Look, column: Column) -> float:
     return look.engine.rows(f"SELECT count(*) FILTER ({number} < 0) / count(*) FROM looked")[0][0]
 
 
-def undone(look: Look, guess: Guess) -> tuple[Column, list[str]] | None:
-    """A column of few values, some of which say that the row is a test, was taken back or came to nothing; None where there is none.
+def undone(look: Look, guess: Guess) -> dict[Column, list[str]]:
+    """Columns of few values, and those that say that the row is a test, was taken back or came to nothing.
 
     Where events have names, only a column that is called as the state of a row is.
     """
+    columns: dict[Column, list[str]] = {}
     for column in look.columns:
         if not 2 <= column.distinct <= _FEW_VALUES or column is guess.event:
             continue
@@ -454,8 +474,8 @@ def undone(look: Look, guess: Guess) -> tuple[Column, list[str]] | None:
             or (sign and text.casefold() in (_NO if sign["live"] else _YES))
         ]
         if found and len(found) < column.distinct:
-            return column, found
-    return None
+            columns[column] = found
+    return columns
 
 
 def nobody(look: Look, who: Column) -> tuple[str, ...]:
@@ -487,7 +507,8 @@ def _event_id(
         if (
             column.distinct >= 0.98 * column.values
             or column.missing > (_MOST_WITHOUT_ID * look.rows if called else 0)
-            or column.time_kind
+            or is_further_time(column)
+            or _named_as_money(column)
         ):
             continue
         together = ", ".join(one_event if called else [*one_event, "at_"])
