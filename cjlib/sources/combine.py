@@ -28,6 +28,7 @@ from cjlib.sources.ingest.quality_report import (
     as_table,
     extent_of,
     in_whole_days,
+    lines_of_alike_ids,
     lines_of_events,
 )
 from cjlib.sources.log.engine import DuckDB
@@ -515,6 +516,7 @@ def _quality(
             whole_days=whole_days,
         ),
         *_ids_of_two_types(logs),
+        *_alike_across(log, logs),
         *_names_of_two_meanings(logs, columns),
     ]
     parts = {name: _of_source(log, logs, name) for name in logs}
@@ -523,6 +525,12 @@ def _quality(
 
 def _rows_read(log: EventLog) -> int:
     return int(log.quality.loc[log.quality["check"] == "rows read", "rows"].iloc[0])
+
+
+def _alike_across(log: EventLog, logs: Mapping[str, EventLog]) -> list[QualityLine]:
+    """Ids of different sources that may be one, as an address in capitals here and in small letters there."""
+    own = pd.concat([one.quality for one in logs.values()]).groupby("check")["rows"].sum()
+    return [line for line in lines_of_alike_ids(log.engine) if line.rows > own.get(line.check, 0)]
 
 
 def _ids_of_two_types(logs: Mapping[str, EventLog]) -> list[QualityLine]:

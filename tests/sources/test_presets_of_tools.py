@@ -44,6 +44,15 @@ EVENTS: dict[str, tuple[Any, list[tuple[Any, ...]], dict[str, int]]] = {
         [("d1", "page_view", "03-01 09:00", None), ("d1", "add to basket", "03-02 09:00", 2.5)],
         {"not counted: event page_ping": 1},
     ),
+    "pipedrive": (
+        "Deal - ID,Deal - Organization,Deal - Contact person,Deal - Value,Deal - Currency of Value,Deal - Stage,Deal - Status,Deal - Deal created,Deal - Update time,Deal - Won time,Deal - Lost time,Deal - Lost reason\n"
+        "1,Acme,Ann,100.5,EUR,Offer,Won,2025-03-01 09:00:00,2025-03-09 09:00:00,2025-03-02 09:00:00,,\n"
+        "2,,Bob,50,EUR,Offer,Lost,2025-03-03 09:00:00,2025-03-09 09:00:00,,2025-03-04 09:00:00,price\n"
+        "3,Acme,Ann,70,EUR,Demo,Open,2025-03-05 09:00:00,2025-03-09 09:00:00,,2025-03-06 09:00:00,\n",
+        [("Acme", "deal created", "03-01 09:00", None), ("Acme", "deal won", "03-02 09:00", 100.5), ("Bob", "deal created", "03-03 09:00", None),
+         ("Bob", "deal lost", "03-04 09:00", None), ("Acme", "deal created", "03-05 09:00", None)],
+        {},
+    ),
     "posthog": (
         [
             {"uuid": "a1", "event": "$pageview", "distinct_id": "d1", "person_id": "p1", "timestamp": "2025-03-01T09:00:00Z", "properties": {"$current_url": "https://x.org/"}, "team_id": 1},

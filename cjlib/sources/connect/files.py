@@ -35,6 +35,10 @@ READABLE = "a Parquet, CSV, TSV or JSON file (.parquet, .csv, .tsv, .txt, .jsonl
 _ELSEWHERE = {
     ".xls": "Save the sheet as CSV, or read it with pandas.read_excel and give the DataFrame.",
     ".duckdb": "It is a database: name the table to read with table, or give a query.",
+    **dict.fromkeys(
+        (".sqlite", ".sqlite3", ".db"),
+        "A database of SQLite is read by its address, sqlite:///shop.db (url: in a journey file), with table or a query.",
+    ),
     ".feather": "Use pandas.read_feather and give the DataFrame.",
     ".zip": "Unpack it and give the folder.",
 }

@@ -215,6 +215,8 @@ def _all_needed(names: Sequence[str], raw: Raw) -> None:
 
 def _likely(name: str, names: Sequence[str]) -> str | None:
     """The column that most likely is meant: a name often used for it, else the nearest spelling."""
+    # An object is not meant where its fields are columns too.
+    names = [one for one in names if not any(other.startswith(f"{one}.") for other in names)]
     folded = {one.casefold().replace(" ", "_"): one for one in reversed(names)}
     folded |= {
         one.rpartition(".")[2].casefold(): one
@@ -467,12 +469,14 @@ class _Tally:
     point: int = 0
     comma: int = 0
     commas: int = 0
+    points: int = 0
     plus: int = 0
     truth: int = 0
     rounded: int = 0
     parts: int = 0
     word: str | None = None
     example: str | None = None
+    pointed: str | None = None
     stranger: str | None = None
     rounded_example: str | None = None
     currencies: tuple[str, ...] = ()
@@ -520,12 +524,13 @@ def _kind_of_numbers(
         note = QualityLine(f"{name}: words among numbers", strangers, text)
         return "VARCHAR", [note] if strangers < found.numbers / 2 else []
     signs = [sign for sign, fitting in able.items() if fitting == max(able.values())]
-    if len(signs) > 1 and found.commas and decimal is None:
+    doubtful = found.commas or found.points
+    if len(signs) > 1 and doubtful and decimal is None:
         text = (
-            f"{shown(found.example)} can be a decimal or a thousand, so the column is read as text; "
+            f"{shown(found.example or found.pointed)} can be a decimal or a thousand, so the column is read as text; "
             "say decimal: comma or decimal: point"
         )
-        return "VARCHAR", [QualityLine(f"{name}: numbers written in two ways", found.commas, text)]
+        return "VARCHAR", [QualityLine(f"{name}: numbers written in two ways", doubtful, text)]
     sign = decimal if decimal in signs else signs[0]
     notes = []
     if strangers:
@@ -564,12 +569,14 @@ def _tallies(engine: DuckDB, places: Sequence[str], source: str) -> dict[str, _T
         "point": f"count(*) FILTER ({is_point} AND NOT word)",
         "comma": f"count(*) FILTER ({is_comma} AND NOT word)",
         "commas": "count(*) FILTER ((point OR comma) AND NOT plain)",
+        "points": "count(*) FILTER (comma AND contains(clean, '.') AND NOT contains(clean, ','))",
         "plus": "count(*) FILTER (starts_with(clean, '+'))",
         "truth": "count(*) FILTER (lower(clean) IN ('true', 'false'))",
         "rounded": "count(*) FILTER (rounded)",
         "parts": r"count(*) FILTER ((point OR comma) AND regexp_matches(clean, '[.,][0-9]{1,2}\)?-?$'))",
         "word": "min(written) FILTER (word)",
         "example": "min(written) FILTER ((point OR comma) AND NOT plain)",
+        "pointed": "min(written) FILTER (comma AND contains(clean, '.'))",
         "stranger": f"min(written) FILTER (NOT word AND NOT {is_point} AND NOT {is_comma})",
         "rounded_example": "min(written) FILTER (rounded)",
         "currencies": "list(DISTINCT currency) FILTER (currency IS NOT NULL AND (point OR comma))",

@@ -295,7 +295,8 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
     """Which of the first rows of a file or a sheet holds the column names.
 
     The names fill more than half of as many cells as the fullest row; where a blank line stands below
-    narrower lines, they follow it. In a narrow table they are the first row that is not blank.
+    narrower lines, or below a line that holds a date or a number as no line of names does, they follow it.
+    In a narrow table they are the first row that is not blank.
     """
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
@@ -307,12 +308,22 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
         position
         for position, n in enumerate(filled[:-1])
         if n == 0 < position
-        and 0 < max(filled[:position]) < most
+        and max(filled[:position]) > 0
         and 2 * filled[position + 1] > most
+        and (
+            max(filled[:position]) < most
+            or (_holds_data(rows[header]) and not _holds_data(rows[position + 1]))
+        )
     ]
     return max(header, gaps[0] + 1 if gaps else 0)
 
 
+def _holds_data(row: Sequence[str]) -> bool:
+    """Whether a row holds a date or a number."""
+    return any(_A_DATE.match(cell.strip()) or _NUMBER.fullmatch(cell.strip()) for cell in row)
+
+
+_NUMBER = re.compile(r"[-+]?[0-9][0-9., ]*")
 _EPOCH = re.compile(r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?")
 
 

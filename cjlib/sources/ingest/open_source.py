@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import pandas as pd
@@ -30,6 +30,7 @@ from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb.sqltypes import DuckDBPyType
     from python_calamine import CalamineWorkbook
 
 NEEDED = ("customer_id", "event", "timestamp")
@@ -98,13 +99,46 @@ def open_files(engine: DuckDB, files: Files, asked: Collection[str] | None = ())
         return _open_json(engine, files, asked)
     if files.kind == "sheet":
         return open_frame(engine, sheet_table(files.paths[0], files.sheet))
-    return _open_parquet(engine, files) if files.kind == "parquet" else _open_csv(engine, files)
+    if files.kind == "parquet":
+        return _open_parquet(engine, files, asked)
+    return _open_csv(engine, files)
 
 
-def _open_parquet(engine: DuckDB, files: Files) -> Raw:
+def _open_parquet(engine: DuckDB, files: Files, asked: Collection[str] | None) -> Raw:
     source, described, rows = _parquet(engine, files)
     own = _own_names(engine, files, described)
-    return _numbered(engine, source, [identifier(name) for name in described], own, rows)
+    picks = [identifier(name) for name in described]
+    inside = {
+        name: pick
+        for name, pick in _inside_structs(engine, source).items()
+        if name not in described
+    }
+    more = [name for name in inside if asked is None or name in asked]
+    picks += [inside[name] for name in more]
+    raw = _numbered(engine, source, picks, [*own, *more], rows)
+    return replace(raw, inside=tuple(name for name in inside if name not in more))
+
+
+def _inside_structs(engine: DuckDB, source: str) -> dict[str, str]:
+    """The fields inside the objects of a Parquet file, as SQL by their dotted names, such as properties.time."""
+    found: dict[str, str] = {}
+    relation = engine.connection.sql(f"SELECT * FROM {source} LIMIT 0")
+    outer: list[tuple[str, str, DuckDBPyType]] = [
+        (name, identifier(name), kind)
+        for name, kind in zip(
+            relation.columns, cast("list[DuckDBPyType]", relation.types), strict=True
+        )
+        if kind.id == "struct"
+    ]
+    while outer:
+        name, pick, kind = outer.pop(0)
+        for field_name, inner in cast("list[tuple[str, DuckDBPyType]]", kind.children):
+            one = (f"{name}.{field_name}", f"{pick}.{identifier(field_name)}")
+            if inner.id == "struct":
+                outer.append((*one, inner))
+            else:
+                found[one[0]] = one[1]
+    return found
 
 
 def _numbered(

@@ -65,7 +65,7 @@ _FORMS = tuple(
         rf"{_WEEKDAY}(?P<d>00?)(?:\.|st|nd|rd|th)?(?: de|[-/])? ?{_MONTH}(?: de|,|[-/])? ?{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_MONTH} +(?P<d>00?)(?:st|nd|rd|th)?,? +{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_MONTH} +(?P<d>00?) +{_CLOCK} +(?:(?P<z>UTC|GMT) )?{_YEAR}",
-        rf"\[?(?P<d>00)/{_MONTH}/{_YEAR}:{_CLOCK}{_ZONE}\]?",
+        rf"\[?(?P<d>00)/?{_MONTH}/?{_YEAR}:{_CLOCK}{_ZONE}\]?",
         rf"(?P<d>00)-{_MONTH}-(?P<y>00) (?P<H>00)\.(?P<M>00)\.(?P<S>00)(?:\.(?P<f>0+))?(?: (?P<p>[AP])M)?{_ZONE}",
     )
 )

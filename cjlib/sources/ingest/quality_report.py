@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.errors import DataError, shown
+from cjlib.errors import DataError, listed, shown
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.delivered_twice import delivered_twice
@@ -331,6 +332,9 @@ NOBODY_WORDS = (
     "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 NOBODY_NUMBERS = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
+TESTERS = "ids of testers"
+TEST_ADDRESS = r"^(tests?|testing|tester|testuser|qa|demo|dummy|fake)[0-9._-]*(\+[^@]*)?@|\+(test|qa)[^@]*@|@(example|test|mailinator)\.(com|org|net)$"
+"""An address that nobody buys with; where most are so the data are made up, and nothing is said."""
 TOO_OFTEN = 0.05
 ENOUGH_TO_COMPARE = 20
 PLACES = 100
@@ -344,11 +348,7 @@ def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     from pyarrow import compute
 
     used = extent.events
-    ids = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names").to_arrow_table()
-    ids = ids["id"].combine_chunks()
-    folded = compute.call_function(
-        "utf8_lower", [compute.call_function("utf8_trim", [ids], compute.TrimOptions(" "))]
-    )
+    ids, folded = _ids_and_folded(engine)
 
     def where(test: str, texts: pa.Array, options: compute.FunctionOptions) -> list[int]:
         found = compute.call_function(test, [texts], options)
@@ -380,12 +380,35 @@ def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     elif len(ids) > 1 and len(written("^[1-9][0-9]{14}0+$")) == len(ids):
         text = f"all end in 0 after 15 digits: {why}"
         found.append(QualityLine(DAMAGED, len(ids), text, counts_rows=False))
+    testers = where("match_substring_regex", folded, compute.MatchSubstringOptions(TEST_ADDRESS))
+    if testers and 2 * len(testers) < len(ids):
+        some = listed((ids[code].as_py() for code in testers), most=3)
+        text = f"{some}: missing_ids leaves them out"
+        found.append(QualityLine(TESTERS, len(testers), text, counts_rows=False))
+    return found + _alike_ids(ids, folded)
+
+
+def _ids_and_folded(engine: DuckDB) -> tuple[pa.Array, pa.Array]:
+    """The customers' ids, and the same without blanks around them and capitals."""
+    from pyarrow import compute
+
+    table = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names")
+    ids = table.to_arrow_table()["id"].combine_chunks()
+    trimmed = compute.call_function("utf8_trim", [ids], compute.TrimOptions(" "))
+    return ids, compute.call_function("utf8_lower", [trimmed])
+
+
+def lines_of_alike_ids(engine: DuckDB) -> list[QualityLine]:
+    """Ids of a log that may be one."""
+    return _alike_ids(*_ids_and_folded(engine))
+
+
+def _alike_ids(ids: pa.Array, folded: pa.Array) -> list[QualityLine]:
     # Ids that are all in small letters differ in more than capitals.
     alike = 0 if folded == ids else len(ids) - len(folded.unique())
-    if alike:
-        text = "they count as different customers; write them alike if they are not"
-        found.append(QualityLine(ALIKE, alike, text, counts_rows=False))
-    return found + _written_alike(folded)
+    text = "they count as different customers; write them alike if they are not"
+    capitals = [QualityLine(ALIKE, alike, text, counts_rows=False)] if alike else []
+    return capitals + _written_alike(folded)
 
 
 def _written_alike(folded: pa.Array) -> list[QualityLine]:
@@ -397,7 +420,8 @@ def _written_alike(folded: pa.Array) -> list[QualityLine]:
     )
     if not marked.true_count:
         return []
-    plain = folded
+    # One letter with its accent, or a letter and an accent: both look the same.
+    plain = compute.call_function("utf8_normalize", [folded], compute.Utf8NormalizeOptions("NFC"))
     edges, gaps = f"^{_INVISIBLE}|{_INVISIBLE}$", _INVISIBLE
     for pattern, kept in ((edges, ""), (gaps, " "), (_AS_A_NUMBER, r"\1")):
         options = compute.ReplaceSubstringOptions(pattern, kept)
@@ -524,7 +548,7 @@ def _alike(counts: dict[str, int]) -> list[QualityLine]:
 
 
 def _folded(name: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\W_]+", name.casefold()))
+    return tuple(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", name).casefold()))
 
 
 def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

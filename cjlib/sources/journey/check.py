@@ -14,13 +14,21 @@ from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.ingest.columns import NO_NUMBER, ROUNDED, SEVERAL_CURRENCIES
 from cjlib.sources.ingest.delivered_twice import TWICE
-from cjlib.sources.ingest.quality_report import ALIKE, DAMAGED, NO_TIMES, NOBODY
+from cjlib.sources.ingest.quality_report import (
+    ALIKE,
+    DAMAGED,
+    NO_TIMES,
+    NOBODY,
+    TESTERS,
+    WRITTEN_ALIKE,
+)
 from cjlib.sources.ingest.thin_end import THIN
 from cjlib.sources.journey import Journey, read_journey
 from cjlib.sources.log.conditions import Step, as_step
 from cjlib.sources.log.event_log import EventLog
 from cjlib.sources.read_events import read_events
 
+_DOUBTS = (NOBODY, TESTERS, DAMAGED, ALIKE, WRITTEN_ALIKE, NO_TIMES, TWICE, THIN)
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^@\s]+@")
 
 
@@ -423,7 +431,7 @@ def _below_zero(journey: Journey, log: EventLog) -> list[Found]:
 
 def _doubtful(journey: Journey, log: EventLog) -> list[Found]:
     """Ids and times that may stand for none or were damaged, and an amount whose sum may be wrong."""
-    found = log.quality["check"].isin([NOBODY, DAMAGED, ALIKE, NO_TIMES, TWICE, THIN])
+    found = log.quality["check"].isin(_DOUBTS)
     lines = [("sources.events", line) for line in log.quality[found].itertuples()]
     amount = journey.value and journey.value.amount
     doubts = [f"{amount}: {doubt}" for doubt in (NO_NUMBER, ROUNDED, SEVERAL_CURRENCIES)]

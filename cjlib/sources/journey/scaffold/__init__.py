@@ -18,6 +18,7 @@ from cjlib.sources.journey.scaffold.column_inference import (
     Guess,
     columns_of,
     folded,
+    is_further_time,
     share_quarantined,
     undone,
 )
@@ -166,7 +167,7 @@ def events_lines(
             f"    missing_ids: [{nobody}]{decide('an id of nobody? Its rows are quarantined and counted')}"
         )
     lines += [
-        f"    decimal: comma{decide(f'{note.check}: {note.example}')}"
+        f"    decimal: {look.decimal}{decide(f'{note.check}: {note.example}')}"
         for note in look.notes
         if note.check.endswith("in two ways")
     ][:1]
@@ -214,12 +215,16 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
         doubts.append(
             f"{quoted(guess.negative.name)} is below 0 in some rows: refunds or cancellations? They count as events."
         )
+    if guess.order is not None:
+        doubts.append(
+            f"{quoted(guess.order.name)} stands in several rows with amounts of their own: rows are lines of an order, and each counts as an event. "
+            "Where orders shall count, write one row an order into the file, its amounts added."
+        )
     doubts += [*_undone_rows(look, guess), *_no_money(guess)]
     further = [
         column.name
         for column in look.columns
-        if column.time_kind not in (None, "epoch", "ymd")
-        and 2 * column.values > look.rows
+        if is_further_time(column)
         and column is not guess.time
         and not re.search(LOADED_WORDS, folded(column))
     ]
@@ -236,12 +241,11 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
 
 
 def _undone_rows(look: Look, guess: Guess) -> list[str]:
-    found = undone(look, guess) if look.preset is None else None
-    if found is None:
-        return []
-    name, values = quoted(found[0].name), ", ".join(quoted(value) for value in found[1])
+    found = undone(look, guess) if look.preset is None else {}
     return [
-        f"{name} says of some rows that they came to nothing or were taken back, and they count: where: {{{name}: {{not: [{values}]}}}} leaves them out."
+        f"{quoted(column.name)} says of some rows that they are tests, came to nothing or were taken back, and they count: "
+        f"where: {{{quoted(column.name)}: {{not: [{', '.join(map(quoted, values))}]}}}} leaves them out."
+        for column, values in found.items()
     ]
 
 
@@ -308,7 +312,7 @@ def _columns(look: Look, guess: Guess, ids: Mapping[str, str]) -> list[str]:
     if guess.amount is not None:
         ours[guess.amount.name] = "value"
         why[guess.amount.name] = guess.doubts.get("amount", "")
-    taken = {name.casefold() for name in ours.values()}
+    taken = {name.casefold() for name in (*ours.values(), "event")}
     for column in look.columns:
         if column.name in ours:
             continue

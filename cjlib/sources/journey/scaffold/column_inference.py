@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
 from cjlib.show.numbers import count_of
+from cjlib.sources.ingest.columns import MONEY
 from cjlib.sources.ingest.parse_times import (
     DATE,
     EXCEL_SERIAL,
@@ -19,7 +20,12 @@ from cjlib.sources.ingest.parse_times import (
     read_stamps,
     why_no_time,
 )
-from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
+from cjlib.sources.ingest.quality_report import (
+    NOBODY_NUMBERS,
+    NOBODY_WORDS,
+    TEST_ADDRESS,
+    TOO_OFTEN,
+)
 from cjlib.sources.journey.scaffold.profile import (
     NUMBERS,
     TIME_WORDS,
@@ -31,7 +37,7 @@ from cjlib.sources.log.engine import literal
 
 FEW_ROWS = 25
 _FEW_VALUES = 15
-CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
+CUSTOMER_WORDS = r"caller|msisdn|phone[_ ]?(no|nr|num)|custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 PLAINLY_CUSTOMER = re.compile(
     r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail([_ .-]*addr(ess)?)?|reviewers?|respondents?)"
@@ -46,20 +52,19 @@ PLAINLY_EVENT = re.compile(
 )
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
 _NEVER_EVENT = re.compile(
-    r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri"
+    r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri|(first|last|middle|full|sur|nick|given|family|display)[_ -]?name|vorname|nachname"
 )
 _NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|feedback|review|verbatim|bewertung|antwort|nachricht|opinion|commentaire|comentario|region|city|currency|gender"
 SCORE_NAMES = re.compile(
     r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisf|recommend|bewertung|sterne|zufrieden|weiterempfehl|recomm|recomend|valoraci|puntuaci|calificaci|valutazion|punteggio|voto$|avaliaç|beoordeling|tevreden|ocena$)"
 )
-NO_TIME_WORDS = (
-    r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
-)
-MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+NO_TIME_WORDS = r"birth|geburt|update|modif|expire|sent(_|\b)|invit|deliver|due|end|ende|until|valid|load|ingest|process|import"
+MONEY_WORDS = r"value|amount|gross|brutto|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
 CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
 _UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")
-_WHOLE_ORDER = r"total|sum|amount|betrag|revenue|umsatz|value"
+_WHOLE_ORDER = r"total|sum|amount|betrag|revenue|umsatz|value|gross|brutto"
+_PART_OF_ORDER = r"sub_?total|zwischensumme|refund|erstatt|tax|vat|steuer|fee|discount|rabatt|shipping|versand|expected|balance"
 LOADED_WORDS = r"partition|arriv|snapshot|(^|_)(file|record|row|dw|raw|cdc|job|run)_|fivetran|airbyte|stitch|_sdc_|sync|insert|ingest|load|import|export|extract|etl|upload|received|_dbt_|profile|last_?seen|updated|modif|processed|collector|dwh|batch"
 _PARTS_OF_MONEY = re.compile(r"cents?(_|$)|(^|_)(micros?|minor_?units?|pence|rappen|öre)(_|$)")
 _CURRENCY_WORDS = re.compile(r"currency|währung|waehrung|devise|moneda|valuta")
@@ -69,7 +74,16 @@ _MESSAGE_ID = re.compile(
 _MOST_WITHOUT_ID = 0.3
 _LEAST_IN_CENTS = 500
 _UNDONE = re.compile(
-    r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback).*"
+    r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback|delet|lost\b).*"
+)
+_STATE = re.compile(r"status|(^|_)state$|result|outcome|zustand")
+_FLAGS = re.compile(
+    r"[^a-z]*(is[_ ]?)?(test([_ ]?(mode|order|account|user|event))?|deleted|internal|employee|bot|spam|fraud\w*|cancell?ed|refunded|voided|fivetran[_ ]deleted|(?P<live>live[_ ]?mode))"
+)
+"""Columns of yes and no that say of a row that it is none of a customer's."""
+_YES, _NO = (
+    frozenset({"true", "yes", "ja", "1", "t", "y"}),
+    frozenset({"false", "no", "nein", "0", "f", "n"}),
 )
 _YES_OR_NO = frozenset(
     {
@@ -89,6 +103,8 @@ _YES_OR_NO = frozenset(
         "n",
     }
 )
+_FEW_CUSTOMERS = 5
+_MOST_TESTERS = 10
 _FEW_EVENTS = 10
 """In more rows some event happens twice."""
 _NAME = 0.3  # a name weighs less than any clear difference in content
@@ -104,6 +120,8 @@ class Guess:
     channel: Column | None
     amount: Column | None
     event_id: Column | None = None
+    order: Column | None = None
+    """What lines of one order have in common, where each has an amount of its own."""
     nobody: tuple[str, ...] = ()
     quantity: Column | None = None
     negative: Column | None = None
@@ -132,11 +150,11 @@ def folded(column: Column) -> str:
 def time_column(look: Look) -> Column | None:
     """The column of times: nearly all values are readable as times; of several, the one that is complete, fine and in the file's order."""
     scored = [
-        (_time_score(look, column), -position, column)
+        (_time_score(look, column), any(":" in text for text in column.examples), -position, column)
         for position, column in enumerate(look.columns)
         if column.time_kind
     ]
-    return max(scored, key=lambda one: one[:2])[2] if scored else None
+    return max(scored, key=lambda one: one[:3])[3] if scored else None
 
 
 def _time_score(look: Look, column: Column) -> float:
@@ -221,7 +239,7 @@ def columns_of(
             "customer",
             "whose values repeat, as the id of a customer does, nor one that is called so",
         )
-    events = [given_column(look, "event", event)] if event else _events(look)
+    events = [given_column(look, "event", event)] if event else _events(look, customers)
     pairs = [
         (score + _event_score(look, what, who), what, who)
         for who, score in customers.items()
@@ -241,12 +259,10 @@ def columns_of(
     what = top[1] if top else None
     rest = [column for column in look.columns if column not in (who, what, when)]
     quantity = next((column for column in rest if _is_quantity(column)), None)
-    amounts = _amounts(rest)
-    amount = (
-        amounts[0]
-        if amounts and not (quantity and _UNIT_PRICE.search(folded(amounts[0])))
-        else None
-    )
+    amounts = _amounts(_of_preset(look, rest))
+    amount = amounts[0] if amounts and not (quantity and _of_one_piece(amounts[0])) else None
+    one_event = _event_id(look, rest, who, what)
+    lines = one_event is not None and _adds_up(look, one_event, amount)
     given = {"customer": customer, "event": event, "time": time}
     doubts = {
         "customer": _doubt_of_customer(look, who, customers),
@@ -265,7 +281,8 @@ def columns_of(
         when,
         _channel(look, rest),
         amount,
-        event_id=None if quantity and amount is None else _event_id(look, rest, who, what),
+        event_id=None if lines or (quantity and amount is None) else one_event,
+        order=one_event if lines else None,
         nobody=nobody(look, who),
         quantity=quantity,
         negative=negative,
@@ -370,23 +387,55 @@ def _doubt_of_event(
         for column, score in scores.items()
         if column is not what and score > scores[what] - 0.5
     ]
+    if what.distinct == 1:
+        return f"every row says {shown(what.examples[0])}: is that what happened?"
     if not PLAINLY_EVENT.fullmatch(folded(what)):
         return f"its few values change within a customer; its name does not say so{f'. Or {_names(near)}?' if near else ''}"
     return f"or {_names(near)}, which changes within a customer too?" if near else ""
 
 
 def doubt_of_time(look: Look, when: Column) -> str:
-    """What a person must decide of the time; empty where there is no doubt."""
+    """What a person must decide of the time; empty where there is no doubt, as where a preset says it."""
+    if look.preset is not None:
+        return ""
     others = [
         column
         for column in look.columns
-        if column.time_kind and column is not when and 2 * column.values > look.rows
+        if is_further_time(column) and column is not when and 2 * column.values > look.rows
     ]
     if re.search(LOADED_WORDS, folded(when)):
         return "its name says when a row was loaded, not when it happened. Is there a better one?"
     if others:
         return f"times too: {_names(others)}. Which one says when it happened?"
     return ""
+
+
+def is_further_time(column: Column) -> bool:
+    """Whether a column holds times; a number is one only where its name says so, for ids have as many digits."""
+    return column.time_kind is not None and (
+        column.time_kind not in ("epoch", "ymd")
+        or re.search(TIME_WORDS, folded(column)) is not None
+    )
+
+
+def _of_one_piece(column: Column) -> bool:
+    """Whether an amount is by its name the price of one piece, and no total."""
+    name = folded(column)
+    whole = re.search(r"total|sum|amount|betrag", name) and not re.search(
+        r"unit|stück|einzel", name
+    )
+    return _UNIT_PRICE.search(name) is not None and not whole
+
+
+def _adds_up(look: Look, order: Column, amount: Column | None) -> bool:
+    """Whether rows of one id have amounts that differ, so that one row of them is not worth all."""
+    if amount is None:
+        return False
+    several, differing = look.engine.rows(
+        f"SELECT count(*), count(*) FILTER (amounts > 1) FROM (SELECT count(*) AS n, count(DISTINCT {amount.place}) AS amounts "
+        f"FROM looked WHERE {order.place} IS NOT NULL GROUP BY {order.place}) WHERE n > 1"
+    )[0]
+    return 2 * differing > several
 
 
 def _is_quantity(column: Column) -> bool:
@@ -404,16 +453,29 @@ def _share_negative(look: Look, column: Column) -> float:
     return look.engine.rows(f"SELECT count(*) FILTER ({number} < 0) / count(*) FROM looked")[0][0]
 
 
-def undone(look: Look, guess: Guess) -> tuple[Column, list[str]] | None:
-    """A column of few values, some of which say that the row was taken back or came to nothing; None where events have names or there is none."""
-    if guess.event is not None:
-        return None
+def undone(look: Look, guess: Guess) -> dict[Column, list[str]]:
+    """Columns of few values, and those that say that the row is a test, was taken back or came to nothing.
+
+    Where events have names, only a column that is called as the state of a row is.
+    """
+    columns: dict[Column, list[str]] = {}
     for column in look.columns:
-        if 2 <= column.distinct <= _FEW_VALUES and column.share_number < 0.5:
-            found = [text for text in look.values(column) if _UNDONE.fullmatch(text.casefold())]
-            if found and len(found) < column.distinct:
-                return column, found
-    return None
+        if not 2 <= column.distinct <= _FEW_VALUES or column is guess.event:
+            continue
+        sign = _FLAGS.fullmatch(folded(column))
+        found = [
+            text
+            for text in look.values(column)
+            if (
+                _UNDONE.fullmatch(text.casefold())
+                and (guess.event is None or _STATE.search(folded(column)))
+                and column.share_number < 0.5
+            )
+            or (sign and text.casefold() in (_NO if sign["live"] else _YES))
+        ]
+        if found and len(found) < column.distinct:
+            columns[column] = found
+    return columns
 
 
 def nobody(look: Look, who: Column) -> tuple[str, ...]:
@@ -424,7 +486,12 @@ def nobody(look: Look, who: Column) -> tuple[str, ...]:
         f"SELECT {who.place}, lower({who.place}) IN ({words}), count(*) FROM looked "
         f"WHERE lower({who.place}) IN ({words}) OR {who.place} IN ({numbers}) GROUP BY 1, 2 ORDER BY 1"
     )
-    return tuple(value for value, word, n in rows if word or n > TOO_OFTEN * look.rows)
+    testers = look.engine.rows(
+        f"SELECT DISTINCT {who.place} FROM looked WHERE regexp_matches(lower({who.place}), {literal(TEST_ADDRESS)}) ORDER BY 1 LIMIT {_MOST_TESTERS + 1}"
+    )
+    few = len(testers) <= min(_MOST_TESTERS, who.distinct // 2)
+    words = [value for value, word, n in rows if word or n > TOO_OFTEN * look.rows]
+    return (*words, *(value for (value,) in testers if few))
 
 
 def _event_id(
@@ -440,7 +507,8 @@ def _event_id(
         if (
             column.distinct >= 0.98 * column.values
             or column.missing > (_MOST_WITHOUT_ID * look.rows if called else 0)
-            or column.time_kind
+            or is_further_time(column)
+            or _named_as_money(column)
         ):
             continue
         together = ", ".join(one_event if called else [*one_event, "at_"])
@@ -469,16 +537,9 @@ def given_column(look: Look, option: str, name: str | None) -> Column | None:
 def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
     near = no_times(look) if option == "time" else _damaged_ids(look)
-    lists = [
-        column
-        for column in look.columns
-        if column.examples and all(re.match(r"\[\s*{", text) for text in column.examples)
-    ]
-    if lists and not near:
-        return DataError(
-            f"init: {shown(str(look.path))} has no column {what}, but {shown(lists[0].name)} holds lists of objects. Each of them needs a row of its own, "
-            "with the customer beside it: who, what, when."
-        )
+    inside = "" if near else _rows_inside(look)
+    if inside:
+        return DataError(f"init: {shown(str(look.path))} has no column {what}, but {inside}")
     if near:
         return DataError(f"init: {shown(str(look.path))} has no column {what}: {near}.")
     if len(look.columns) == 1 and look.sheets:
@@ -504,6 +565,22 @@ def _nothing(look: Look, option: str, what: str) -> DataError:
     )
 
 
+def _rows_inside(look: Look) -> str:
+    """What a column of lists or objects holds that should stand in columns, and what to do."""
+    for column in look.columns:
+        if column.examples and all(re.match(r"\[\s*{", text) for text in column.examples):
+            return (
+                f"{shown(column.name)} holds lists of objects. Each of them needs a row of its own, "
+                "with the customer beside it: who, what, when."
+            )
+        if column.holds_objects and column.is_text_of_json:
+            return (
+                f"{shown(column.name)} holds JSON objects as text. Write their fields as columns, "
+                "or the rows as JSON lines, in which fields inside others are found."
+            )
+    return ""
+
+
 def no_times(look: Look) -> str:
     """The columns whose values speak of times and are none, each with the reason."""
     found = []
@@ -516,6 +593,12 @@ def no_times(look: Look) -> str:
             )
             continue
         called_time = named(column, TIME_WORDS) > 0
+        signed = re.search("[0-9][,'’ ][0-9]", "".join(column.examples[:1]))
+        if called_time and column.share_number > 0.9 and signed:
+            found.append(
+                f"{shown(column.examples[0])} in {shown(column.name)} is a number with signs between its digits: write it as 1739957009.5"
+            )
+            continue
         if called_time and column.share_number > 0.9 and not any(map(why_no_time, column.examples)):
             found.append(
                 f"{shown(column.examples[0])} in {shown(column.name)} is a number that counts no seconds, milliseconds, microseconds or nanoseconds since 1970: "
@@ -525,6 +608,10 @@ def no_times(look: Look) -> str:
         reasons = [why_no_time(text) for text in column.examples]
         if reasons and all(reasons) and (column.share_number < 0.5 or called_time):
             found.append(f"{shown(column.examples[0])} in {shown(column.name)} {reasons[0]}")
+        elif reasons and called_time and column.share_number < 0.5 and len(look.columns) > 1:
+            found.append(
+                f"{shown(column.examples[0])} in {shown(column.name)} is written as no time that is known: write times as 2024-01-31 14:05"
+            )
     return "; ".join(found)
 
 
@@ -533,6 +620,13 @@ DAMAGED_ID = re.compile(r"\d([.,]\d+)?[eE]\+\d+")
 
 def _damaged_ids(look: Look) -> str:
     found = [
+        f"{shown(column.name)} is called so, but {column.missing:,} of {look.rows:,} rows have none: where a spreadsheet merged its cells, write the id into each row"
+        for column in look.columns
+        if column.missing > _MOST_WITHOUT_ID * look.rows
+        and column.distinct > 1
+        and PLAINLY_CUSTOMER.fullmatch(folded(column))
+    ]
+    found += [
         f"{shown(column.examples[0])} in {shown(column.name)} was rounded by a spreadsheet, so that customers share one id: export the ids as text"
         for column in look.columns
         if column.examples and DAMAGED_ID.fullmatch(column.examples[0])
@@ -573,7 +667,9 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
 def _could_be_customer(look: Look, column: Column) -> bool:
     few = column.distinct < max(2.0, min(10.0, look.rows / 25))
     other = (
-        column.time_kind in ("iso", "day_first", "month_first", "either", "format")
+        _is_quantity(column)
+        or column.time_kind in ("iso", "day_first", "month_first", "either", "format")
+        or (column.time_kind is not None and re.search(TIME_WORDS, folded(column)) is not None)
         or PLAINLY_EVENT.fullmatch(folded(column)) is not None
     )
     no_person = re.search(r"stage|status|phase|lineitem|pipeline", folded(column)) is not None
@@ -646,14 +742,22 @@ def _belongs_to(look: Look, finer: Column, coarser: Column) -> bool:
     return alone is not None and alone > 0.995
 
 
-def _events(look: Look) -> list[Column]:
-    """The columns that could be the event; one of a single value only if its name, and no other's, says so."""
-    able = [column for column in look.columns if _could_be_event(look, column)]
+def _events(look: Look, customers: Collection[Column]) -> list[Column]:
+    """The columns that could be the event of the likeliest customers, best first; one of a single value only if its name, and no other's, says so."""
+    best = [one for place, one in enumerate(customers) if place == 0 or called_customer(look, one)]
+    able = [
+        column
+        for column in look.columns
+        if _could_be_event(look, column)
+        and not any(_of_one_each(look, column, one) for one in best)
+    ]
     one_kind = [
         column
         for column in look.columns
         if column.distinct == 1
         and column.missing == 0
+        and column.time_kind is None
+        and not _NEVER_EVENT.search(folded(column))
         and not column.holds_objects
         and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) > 0
     ]
@@ -705,6 +809,15 @@ def _event_score(look: Look, column: Column, customer: Column) -> float:
     )
 
 
+def _of_one_each(look: Look, column: Column, customer: Column) -> bool:
+    """Whether each value is of one customer, as are the numbers of orders and the names of people: what happens, happens to several."""
+    return (
+        customer.distinct >= _FEW_CUSTOMERS
+        and not PLAINLY_EVENT.fullmatch(folded(column))
+        and _belongs_to(look, column, customer)
+    )
+
+
 def _begins_alike(look: Look, what: str, who: str) -> float:
     """How much commoner the usual first value is among first rows than among all rows."""
     answer: list[tuple[Any, ...]] = look.engine.rows(
@@ -743,11 +856,18 @@ def _amounts(rest: Sequence[Column]) -> list[Column]:
     return sorted(
         (column for column in found if not column.time_kind),
         key=lambda column: (
+            re.search(_PART_OF_ORDER, folded(column)) is not None,
             re.search(_WHOLE_ORDER, folded(column)) is None,
             -column.share_round,
             -column.distinct,
         ),
     )
+
+
+def _of_preset(look: Look, rest: Sequence[Column]) -> Sequence[Column]:
+    """Where a preset says what an event is worth, that alone; else all columns."""
+    own = [column for column in rest if look.preset is not None and column.name == MONEY]
+    return own or rest
 
 
 def _named_as_money(column: Column) -> bool:

@@ -25,7 +25,7 @@ from cjlib.sources.journey.scaffold.column_inference import (
     nobody,
     time_column,
 )
-from cjlib.sources.journey.scaffold.profile import Column, Look
+from cjlib.sources.journey.scaffold.profile import TIME_WORDS, Column, Look
 from cjlib.sources.journey.scaffold.yaml_lines import (
     RENAMED,
     dates,
@@ -126,8 +126,19 @@ def opinions_of(look: Look, customers: Collection[str] | None = None) -> Opinion
     doubts["timestamp"] = doubt_of_time(look, when) if when is not None else ""
     for score in SCORES:
         more = _no_number(look, found.get(score))
-        doubts[score] = ". ".join(filter(None, (doubts.get(score), more)))
+        others = _asked_too(look, score, found)
+        doubts[score] = ". ".join(filter(None, (doubts.get(score), others, more)))
     return Opinions(found, when, scales, doubts, _codes(look, found))
+
+
+def _asked_too(look: Look, score: str, found: dict[str, Column]) -> str:
+    """What other columns are called as a score that one is taken for."""
+    others = [
+        column.name
+        for column in _rest(look, found)
+        if score in found and _called(column) == score and answers_of(look, column)
+    ]
+    return f"Asked too, and not used: {listed(others, most=3)}" if others else ""
 
 
 def _add_places(look: Look, found: dict[str, Column]) -> None:
@@ -136,7 +147,9 @@ def _add_places(look: Look, found: dict[str, Column]) -> None:
         named_so = [
             column
             for column in _rest(look, found)
-            if column.distinct <= 100 and column.share_number < 0.5 and named(column, words) > 0
+            if 1 <= column.distinct <= 100
+            and column.share_number < 0.5
+            and named(column, words, TIME_WORDS) > 0
         ]
         if named_so and ours not in found:
             found[ours] = named_so[0]
@@ -362,8 +375,8 @@ def _add_ids(
 
 
 def _as_person(look: Look, column: Column) -> tuple[bool, bool, bool]:
-    """A ticket is rather the answer than the customer, and so is what does not repeat; what is plainly called a customer is one."""
-    ticket = named(column, r"ticket|case|fall") > 0
+    """A ticket or a response is rather the answer than the customer, and so is what does not repeat; what is plainly called a customer is one."""
+    ticket = named(column, r"ticket|case|fall|respon[sd]") > 0
     return not ticket, column.distinct < look.rows, called_customer(look, column)
 
 
@@ -440,7 +453,8 @@ def holds_opinions(look: Look) -> bool:
 
 def _is_long_text(look: Look, column: Column) -> bool:
     """Whether the values are sentences of people; of a column that is not called so they must be long."""
-    if column.time_kind or column.share_number > 0.5 or 2 * column.values < look.rows:
+    other = column.time_kind or column.share_number > 0.5 or column.holds_objects
+    if other or 2 * column.values < look.rows:
         return False
     words = look.engine.rows(
         f"SELECT avg(len(regexp_split_to_array({column.place}, ' +'))) FROM looked"

@@ -15,17 +15,18 @@ from cjlib.errors import DataError, shown
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import probable_encoding
-from cjlib.sources.ingest.open_source import forget, open_files, sheets_by_rows
+from cjlib.sources.ingest.open_source import QualityLine, forget, open_files, sheets_by_rows
 from cjlib.sources.ingest.parse_times import form_of
 from cjlib.sources.ingest.quality_report import REMEDIES
 from cjlib.sources.log.engine import BLANKS, DuckDB, literal
 from cjlib.sources.presets.apply import apply_preset
+from cjlib.sources.presets.preset_file import folded as spelled
 from cjlib.sources.presets.preset_file import recognised
 
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000
 _NUMBER = r"[-+]?[0-9]+([.,][0-9]+)?"
-_WHOLE = r"-?[0-9]+(\.0+)?"
+_WHOLE = r"[-+]?[0-9]+(\.0+)?"
 _ROUND = r"-?[1-9][0-9]*0|-?[0-9]+[.,][0-9]*[1-9][0-9]*"
 """An amount is often a round number or has a fraction; an id is not and has none."""
 _TOKEN = r"\S*[0-9]\S*|\S+@\S+"
@@ -95,13 +96,19 @@ class Column:
             re.match(r"[{\[].*[}\]]$", example, re.DOTALL) for example in self.examples
         )
 
+    @property
+    def is_text_of_json(self) -> bool:
+        """Whether the values are JSON objects that the file holds as text, so that their fields are no columns."""
+        return all(re.match(r"\{\s*\"", example) for example in self.examples)
+
 
 class Look:
     """A file opened for looking, by the code that reads it: the table `looked` has every column as text, c1, c2, ….
 
     Rows stand in the file's order, at most a million of them. `encoding` is what the text is taken for where it is
     not UTF-8, with a word of the file as it is read so; of the `sheets` of a workbook the first, of most rows, is looked at. `duplicates` counts the rows that
-    repeat another one in every column, `notes` are what the reader of numbers has to say. Where the
+    repeat another one in every column, `notes` are what the reader of numbers has to say, and `decimal`
+    is how numbers are taken that it leaves as text because they can be read in two ways. Where the
     file's columns are those of a preset that `reads` events or feedback, it is looked at as the
     preset reads it.
     """
@@ -141,9 +148,11 @@ class Look:
         header = " AND ".join(
             f"{place} IS NOT DISTINCT FROM {literal(name)}" for place, name in places.items()
         )
-        kinds, self.notes = text_types(
-            self.engine, places, f"(SELECT * FROM raw WHERE NOT ({header}))"
-        )
+        usable = f"(SELECT * FROM raw WHERE NOT ({header}))"
+        kinds, self.notes = text_types(self.engine, places, usable)
+        self.decimal = _likelier_decimal(self.notes)
+        if self.decimal is not None:
+            kinds = text_types(self.engine, places, usable, self.decimal)[0]
         texts_of_file = {
             place
             for place, kind in zip(raw.places, raw.types, strict=True)
@@ -162,8 +171,9 @@ class Look:
     def people(self) -> dict[str, str]:
         """The columns of ids of known people and of devices, where a preset names them and the file has both."""
         named = {} if self.preset is None else self.preset.people
-        filled = {column.name for column in self.columns if column.distinct}
-        return named if named and set(named.values()) <= filled else {}
+        filled = {spelled(column.name): column.name for column in self.columns if column.distinct}
+        found = {role: filled.get(spelled(name)) for role, name in named.items()}
+        return {role: name for role, name in found.items() if name} if all(found.values()) else {}
 
     def values(self, column: Column) -> list[str]:
         """The different values of a column, in order."""
@@ -203,6 +213,14 @@ class Look:
             examples=tuple(sorted(texts[:3])),
             is_text=is_text,
         )
+
+
+def _likelier_decimal(notes: Iterable[QualityLine]) -> str | None:
+    """The decimal sign where numbers have three digits behind every sign: money has thousands, and hardly ever three decimals."""
+    doubtful = [note.example for note in notes if note.check.endswith("in two ways")]
+    if not doubtful:
+        return None
+    return "point" if "," in doubtful[0].split(" can be")[0] else "comma"
 
 
 def _all_broken(path: Path, broken: pd.DataFrame) -> DataError:

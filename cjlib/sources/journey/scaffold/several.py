@@ -211,6 +211,13 @@ def _same(part: Part, column: str, other: Part) -> str | None:
     return next((name for name in names if name and _shared(ids, other.values(name))), None)
 
 
+def _parts_of_one(part: Part, base: Part) -> bool:
+    """Whether two files are parts of one log, cut by time: the same columns, or one name of the customer and at least one of them in both."""
+    columns = [{column.name for column in one.look.columns} for one in (part, base)]
+    ids = [one.values(one.who) for one in (part, base)]
+    return part.who == base.who and (columns[0] == columns[1] or not ids[0].isdisjoint(ids[1]))
+
+
 def _linked(parts: Sequence[Part]) -> dict[str, list[str]]:
     """Name the columns of ids after those of the first file; the columns that join people beyond `customer_id`, with the reason for each."""
     base, *others = parts
@@ -219,6 +226,7 @@ def _linked(parts: Sequence[Part]) -> dict[str, list[str]]:
     for part in others:
         mine = [part.who, *(name for name in part.id_sets if name != part.who)]
         link = next(((name, theirs) for name in mine if (theirs := _same(part, name, base))), None)
+        link = (part.who, base.who) if link is None and _parts_of_one(part, base) else link
         own = f"{part.name.replace(' ', '_')}_id" if part.who in (CUSTOMER, *base.ids) else part.who
         if link is None:
             part.ids = {part.who: own}
