@@ -167,7 +167,5 @@ def grouped(
     """One code a first event; where events tie, the smallest values as text, missing last."""
     if not columns:
         return np.zeros(len(firsts), dtype=np.int64), together()
-    values = values_of(log, columns, where="TRUE", option=option)
-    return groups_at(
-        log, values, smallest_tied(values.rank[firsts.tied_row], firsts.tied_entry, len(firsts))
-    )
+    values = values_of(log, columns, where="TRUE", option=option, rows=firsts.tied_row)
+    return groups_at(log, values, smallest_tied(values.rank, firsts.tied_entry, len(firsts)))

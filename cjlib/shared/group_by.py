@@ -64,9 +64,13 @@ class Values:
         return np.logical_and.reduce([np.ones(len(ranks), dtype=bool), *undated])
 
 
-def values_of(log: EventLog, names: Sequence[str], *, where: str, option: str) -> Values:
-    """The values of these columns of the matching events, in the log's order."""
+def values_of(
+    log: EventLog, names: Sequence[str], *, where: str, option: str, rows: Ints | None = None
+) -> Values:
+    """The values of these columns of the matching events, in the log's order, or of those in some rows among them."""
     coded = [log.codes(name, where=where, option=option) for name in names]
+    if rows is not None:
+        coded = [(codes[rows], values) for codes, values in coded]
     sizes = [len(values) + 1 for _, values in coded]
     if math.prod(sizes) >= 1 << 62:
         raise CjlibError(

@@ -388,14 +388,18 @@ def _comparisons(
             high=unknown,
         )
 
+    every = all_others(comparable)
+    over_all_the_time = beside(every)
+
     def in_the_same_months(rows: NDArray[np.bool_]) -> Differences:
-        compared, months = beside(rows), month
+        compared = over_all_the_time if np.array_equal(rows, every) else beside(rows)
+        months = month
         if months is None:
             return compared
         return also_within(compared, lambda group: _within(lifetimes, months, group, rows[group]))
 
     tested, told, compared = named_in_turn(in_the_same_months, comparable)
-    over_all = bool(beside(all_others(comparable)).claims.any())
+    over_all = bool(over_all_the_time.claims.any())
     names = [
         ", ".join(
             f"{name} {'(not set)' if pd.isna(value) else value}" for name, value in row.items()

@@ -123,9 +123,9 @@ def kaplan_meier(duration: Floats, churned: NDArray[np.bool_]) -> Curve:
     Kaplan, E. L. & Meier, P. (1958). Nonparametric estimation from incomplete observations. JASA 53.
     Kalbfleisch, J. D. & Prentice, R. L. (1980). The Statistical Analysis of Failure Time Data, 1.4: log(−log) interval.
     """
-    time, place = np.unique(np.append(0.0, duration), return_inverse=True)
+    time, place = _different(np.append(0.0, duration))
     events = np.bincount(place[1:][churned], minlength=time.size)
-    lost = np.bincount(place[1:][~churned], minlength=time.size)
+    lost = np.bincount(place[1:], minlength=time.size) - events
     at_risk = duration.size - np.append(0, np.cumsum(events + lost)[:-1])
     d, n = events.astype(float), at_risk.astype(float)
     share = np.asarray(
@@ -147,11 +147,20 @@ def _log_log(share: Floats, greenwood: Floats) -> tuple[Floats, Floats]:
 
 def log_rank(duration: Floats, churned: NDArray[np.bool_], group: NDArray[np.bool_]) -> LogRank:
     """The log-rank test that a group has the same curve as all others; at one time churn comes before censoring."""
-    time, place = np.unique(duration, return_inverse=True)
+    time, place = _different(duration)
     at_risk, cases = _at_risk_and_events(place, churned, time.size)
     inside, seen = _at_risk_and_events(place[group], churned[group], time.size)
     some = cases > 0
     return LogRank(int(seen.sum()), inside[some] / at_risk[some], cases[some], at_risk[some])
+
+
+def _different(duration: Floats) -> tuple[Floats, Whole]:
+    """The different lengths, ascending, and the place of each among them: `np.unique`, without a sort where they are whole numbers and few."""
+    whole = duration.astype(np.int64)
+    if not whole.size or whole.max() > whole.size or not (whole == duration).all():
+        return np.unique(duration, return_inverse=True)
+    met = np.bincount(whole) > 0
+    return np.flatnonzero(met).astype(np.float64), (np.cumsum(met) - 1)[whole]
 
 
 def _at_risk_and_events(
