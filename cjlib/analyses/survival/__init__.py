@@ -35,7 +35,7 @@ from cjlib.shared.comparison import (
 from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import left_out_words, names_given, set_afterwards
 from cjlib.shared.periods import calendar
-from cjlib.shared.risk_comparison import LogRank, SameAge, Within, also_within
+from cjlib.shared.risk_comparison import LogRank, SameAge, Within, also_within, log_rank_within
 from cjlib.shared.silences import late_in_words, rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.sources.log.conditions import Event, as_step
@@ -439,12 +439,7 @@ def _within(lifetimes: Lifetimes, month: Whole, group: int, others: NDArray[np.b
         log_rank(lifetimes.length[here], lifetimes.churned[here], inside[here])
         for here in (rows & (month == one) for one in np.unique(month[rows]))
     ]
-    parts = (
-        np.concatenate([getattr(test, name) for test in tests])
-        for name in ("exposed", "cases", "at_risk")
-    )
-    together = LogRank(sum(test.seen for test in tests), *parts)
-    return Within(together.seen - together.expected, together.p_value)
+    return log_rank_within(tests)
 
 
 def _others(lifetimes: Lifetimes, others: NDArray[np.bool_]) -> Curve:
