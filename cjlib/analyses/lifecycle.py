@@ -22,7 +22,7 @@ from cjlib.shared.periods import (
 )
 from cjlib.shared.sql import first_there, instant, matching
 from cjlib.shared.stats import wilson
-from cjlib.show.numbers import confidence, percent
+from cjlib.show.numbers import confidence, percent_within
 from cjlib.sources.log.conditions import Event, Step, as_step
 from cjlib.sources.log.event_log import EventLog, Log
 
@@ -255,7 +255,8 @@ def _headline(table: pd.DataFrame, period: str, whole: bool) -> str:
     if before < MIN_N:
         return f"{change}: {flows}. That is fewer than {MIN_N}: too few to read."
     low, high = wilson(int(last["returning"]), before)
-    stayed = f"{percent(last['returning'] / before)} of the {before:,} stayed active ({confidence(float(low), float(high))})"
+    share = percent_within(last["returning"] / before, float(low), float(high))
+    stayed = f"{share} of the {before:,} stayed active ({confidence(float(low), float(high))})"
     return f"{change}: {flows}; {stayed}. Lapsed customers who return count as reactivated."
 
 

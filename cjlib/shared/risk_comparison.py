@@ -97,6 +97,16 @@ class LogRank:
         return np.where(self.at_risk > moment, drawn / np.maximum(self.at_risk - moment, 1), 0.0)
 
 
+def log_rank_within(tests: Sequence[LogRank]) -> Within:
+    """The tests of several strata as one."""
+    exposed, cases, at_risk = (
+        np.concatenate([getattr(test, name) for test in tests])
+        for name in ("exposed", "cases", "at_risk")
+    )
+    together = LogRank(sum(test.seen for test in tests), exposed, cases, at_risk)
+    return Within(together.seen - together.expected, together.p_value)
+
+
 @dataclass(frozen=True, eq=False)
 class AtRiskComparison(ShareComparison):
     """Shares of those who reach an outcome beside shares of those still at risk at the same ages; `others` is how many customers the latter rest on."""
@@ -111,6 +121,7 @@ def compare_at_risk(
     seen: Sequence[tuple[Ints, Ints]],
     *,
     landmark: str,
+    stratum: Ints,
     min_n: int = MIN_N,
 ) -> AtRiskComparison:
     """Habits of customers before they reach an outcome beside habits of those who had not reached it by the same age.
@@ -129,6 +140,8 @@ def compare_at_risk(
         For each habit the customers who show it, and from which age: before the end of their time.
     landmark
         Where ages begin, in words.
+    stratum
+        Of each customer, such as the month of the landmark: what is claimed holds within these too.
     min_n
         Customers that each side needs.
 
@@ -145,8 +158,7 @@ def compare_at_risk(
     total = weight[others > 0] @ others[others > 0]
     rows = []
     for customers, since in seen:
-        begun = since.size - _at_least(since, ages)
-        with_habit = begun - (customers.size - _at_least(followed_for[customers], ages))
+        with_habit = _showing(since, followed_for[customers], ages)
         own = customers[reached[customers]]
         own_then = np.bincount(np.searchsorted(ages, followed_for[own]), minlength=ages.size)
         p = LogRank(own.size, with_habit / at_risk, cases, at_risk).p_value
@@ -158,18 +170,18 @@ def compare_at_risk(
     ended = np.searchsorted(ages, followed_for, side="right")
     own_weight = upto[np.where(reached, np.maximum(ended - 1, 0), ended)]
     effective = own_weight.sum() ** 2 / np.sum(own_weight**2) if own_weight.any() else 0.0
-    compared = int(np.count_nonzero(own_weight))
+    others_n = int(np.count_nonzero(own_weight))
     tested = family(
         name,
         p,
         units=np.full(count.size, reached_n),
-        other_units=np.full(count.size, compared),
+        other_units=np.full(count.size, others_n),
         follow_up=SameAge(landmark, 0),
         min_n=min_n,
     )
     low, high = newcombe(count, reached_n, other_share * effective, effective)
     own_share = share(count, reached_n)
-    return AtRiskComparison(
+    compared = AtRiskComparison(
         tested.name,
         tested.p_value,
         tested.p_adjusted,
@@ -181,6 +193,31 @@ def compare_at_risk(
         high=high,
         others=effective,
     )
+
+    def within(row: int) -> Within:
+        return _habit_within(followed_for, reached, *seen[row], stratum)
+
+    return also_within(compared, within)
+
+
+def _showing(since: Ints, until: Ints, ages: Ints) -> Ints:
+    """How many show a habit at each age: since then, and followed until then."""
+    return since.size - _at_least(since, ages) - (until.size - _at_least(until, ages))
+
+
+def _habit_within(
+    followed_for: Ints, reached: Bools, customers: Ints, since: Ints, stratum: Ints
+) -> Within:
+    """The log-rank test of a habit, each who reaches the outcome beside those of the same stratum who had not by the same age."""
+    tests = []
+    for one in np.unique(stratum[customers]):
+        everyone, own = stratum == one, stratum[customers] == one
+        ages, cases = np.unique(followed_for[everyone & reached], return_counts=True)
+        at_risk = _at_least(followed_for[everyone], ages)
+        with_habit = _showing(since[own], followed_for[customers[own]], ages)
+        own_reached = np.count_nonzero(reached[customers[own]])
+        tests.append(LogRank(int(own_reached), with_habit / at_risk, cases, at_risk))
+    return log_rank_within(tests)
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,6 +119,19 @@ def percent(share: float | None, places: int = 1) -> str:
     return f"{text}%".replace("-", "−")
 
 
+def places_apart(*values: float, least: int = 1) -> int:
+    """The fewest decimals, `least` or up to two more, with which different numbers are written differently: that it rose “from 0.1% to 0.1%” says nothing."""
+    some = set(values)
+    enough = (n for n in (least, least + 1) if len({round(v, n) for v in some}) == len(some))
+    return next(enough, least + 2) if len(some) > 1 else least
+
+
+def percents(*shares: float) -> list[str]:
+    """Shares that are told beside one another, with as many places as tell them apart: `0.11%` and `0.14%`."""
+    places = places_apart(*(100 * share for share in shares if not missing(share)))
+    return [percent(share, places) for share in shares]
+
+
 def about(share: float | None) -> str:
     """A share in whole percents as `43%`; `<1%` or `>99%` for what only rounds to nothing or to all."""
     return percent(share, places=0)
@@ -128,11 +141,23 @@ def interval(low: float | None, high: float | None) -> str:
     """The bounds of a share as `41.0–44.4%`, with more places where one would show no width: `0.25–0.33%`; of a change below 0 as `−2.5% to 4.1%`."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
-    width = 100 * (high - low)
-    places = min(3, max(1, -math.floor(math.log10(width)))) if width > 0 else 1
+    places = _places_of_width(high - low)
     if low < 0:
         return f"{percent(low, places)} to {percent(high, places)}"
     return f"{100 * low:.{places}f}–{100 * high:.{places}f}%"
+
+
+def _places_of_width(width: float) -> int:
+    """So many decimals of a percentage show that an interval is not of no width."""
+    return min(3, max(1, -math.floor(math.log10(100 * width)))) if width > 0 else 1
+
+
+def percent_within(share: float, low: float | None, high: float | None) -> str:
+    """A share that is told with its bounds, with as many places as they have where it would else be written outside of them: `0.13%` of `0.12–0.14%`, not `0.1%`."""
+    if low is None or high is None or missing(low) or missing(high):
+        return percent(share)
+    inside = 100 * low <= round(100 * share, 1) <= 100 * high
+    return percent(share, 1 if inside else _places_of_width(high - low))
 
 
 def confidence(low: float | None, high: float | None) -> str:
@@ -153,20 +178,24 @@ def capitalised(text: str) -> str:
 
 
 def points(difference: float | None) -> str:
-    """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`."""
-    return DASH if difference is None or missing(difference) else f"{_signed(difference)} points"
+    """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`; one that would round to nothing has more places: `+0.04 points`."""
+    if difference is None or missing(difference):
+        return DASH
+    return f"{_signed(difference, places_apart(100 * difference, 0.0))} points"
 
 
 def points_interval(low: float | None, high: float | None) -> str:
     """The bounds of a difference of shares: `+3.0 to +5.9 points`."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
-    return f"{_signed(low)} to {_signed(high)} points"
+    nothing = [0.0] if low * high > 0 and max(abs(low), abs(high)) < 0.01 else []
+    places = places_apart(100 * low, 100 * high, *nothing)
+    return f"{_signed(low, places)} to {_signed(high, places)} points"
 
 
-def _signed(difference: float) -> str:
-    told = signed(100 * difference, 1)
-    return f"±{told}" if told == "0.0" else told
+def _signed(difference: float, places: int) -> str:
+    told = signed(100 * difference, places)
+    return f"±{told}" if told[0] == "0" and not float(told) else told
 
 
 def signed(value: float | None, places: int = 0) -> str:

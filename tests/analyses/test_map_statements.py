@@ -410,3 +410,32 @@ def test_maps_before_and_after_a_day_compare_newcomers(before_the_log):
     assert changed.headline.startswith("No significant change in any of ")
     table = changed.table.set_index(["stage", "measure"])
     assert table.loc[("Use", "share_ended"), ["n_earlier", "n_now"]].min() >= 300
+
+
+@pytest.mark.parametrize(("effect", "named"), [(0.0, False), (0.3, True)])
+def test_what_came_to_please_while_more_and_more_stayed_is_no_moment_that_matters(effect, named):
+    """The set-up pleases more every month and more customers stay every month, whoever was pleased."""
+    rng = np.random.default_rng(0)
+    who, day = np.arange(3_000), rng.uniform(0, 290, 3_000)
+    pleased = rng.random(3_000) < 0.1 + 0.8 * day / 290
+    stay = rng.random(3_000) < 0.2 + 0.6 * day / 290 + effect * (pleased - 0.5)
+    back = [(who[stay], "use", day[stay] + later) for later in (35, 45, 55)]
+    log = log_of((who, "setup", day), (who, "use", day + 3), *back, until=365)
+    answers = {"setup": (day + 1, pleased), "use": (day + 4, rng.random(3_000) < 0.5)}
+    feedback = pd.concat(
+        pd.DataFrame(
+            {
+                "customer_id": who.astype(str),
+                "timestamp": START + pd.to_timedelta(at, unit="D"),
+                "csat": np.where(good, 5, 1),
+                "touchpoint": name,
+                "stage": name.capitalize(),
+            }
+        )
+        for name, (at, good) in answers.items()
+    )
+    journey = journey_of("Setup", "Use", map={"silent_after": "30D", "outcome_after": "30D"})
+    held = cj.journey_map(journey, log, cj.read_feedback(feedback))
+    moments = held.moments.set_index(["touchpoint", "outcome"])
+    assert moments.loc[("setup", "retained"), "named"] == named
+    assert moments.loc[("setup", "retained"), "share_good"] - moments.loc[("setup", "retained"), "share_bad"] > 0.15  # fmt: skip

@@ -742,3 +742,25 @@ def test_who_was_back_is_counted_alike_where_the_events_lie(ends, after):
     here = cj.survival(log, **ends)
     away = after_the_end(int(here.summary["churned"].iloc[0]), _back_there(log, here.sql, churn))
     assert away["after the end"] == here.definition["after the end"]
+
+
+@pytest.mark.parametrize(("years_before", "doubted"), [(0, False), (2, True)])
+def test_customers_from_before_the_log_are_said_to_have_begun_before(years_before, doubted):
+    """Who stays long is who is there when the log begins: half had churned by day 88 to 99, where 65 is true."""
+    rng = np.random.default_rng(0)
+    begun = rng.uniform(-365 * years_before, 360, 5_000)
+    left = begun + 120 * rng.weibull(0.6, 5_000)
+    visits = begun + np.linspace(0, 1, 40)[:, None] * (left - begun)
+    days = np.concatenate([visits.ravel(), left])
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.tile(np.arange(5_000), 41),
+            "event": ["visit"] * 200_000 + ["leave"] * 5_000,
+            "timestamp": pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(days, unit="D"),
+        }
+    )[(days >= 0) & (days < 360)]
+    log = cj.read_events(frame, quarantine_limit=1)
+    doubt = "many of them probably began before it"
+    assert (doubt in cj.survival(log, churn_event="leave").headline) == doubted
+    later = cj.survival(log, churn_event="leave", start="2025-02-01")
+    assert doubt not in later.headline

@@ -44,7 +44,16 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.repeated_answers import CustomerAnswers, sides_within
 from cjlib.shared.risk_comparison import Within, also_within
-from cjlib.show.numbers import confidence, count_of, percent, points, points_interval, signed
+from cjlib.show.numbers import (
+    confidence,
+    count_of,
+    percent,
+    percents,
+    places_apart,
+    points,
+    points_interval,
+    signed,
+)
 from cjlib.sources.feedback.doubtful_answers import changed_scale
 from cjlib.sources.feedback.table import SCORES, Feedback
 
@@ -571,12 +580,14 @@ def _segment_claim(row: Mapping[Any, Any], scale: Scale) -> str:
     where, base = row["segment"], count_of(row["customers"], "customer")
     if scale.score == "nps":
         side = "below" if row["difference"] < 0 else "above"
+        places = places_apart(row["difference"], 0.0, least=0)
         return (
-            f"NPS of {where} is {signed(row['value'])}, {abs(row['difference']):.0f} points {side} that of {others_in_words(row['without'])} "
-            f"(95% CI of the difference {signed(row['difference_low'])} to {signed(row['difference_high'])}, {base})."
+            f"NPS of {where} is {signed(row['value'], places)}, {abs(row['difference']):.{places}f} points {side} that of {others_in_words(row['without'])} "
+            f"(95% CI of the difference {signed(row['difference_low'], places)} to {signed(row['difference_high'], places)}, {base})."
         )
+    own, rest = percents(row["value"], row["other_value"])
     return (
-        f"{NAMES[scale.score]}: {percent(row['value'])} of {where} against {percent(row['other_value'])} of {others_in_words(row['without'])} "
+        f"{NAMES[scale.score]}: {own} of {where} against {rest} of {others_in_words(row['without'])} "
         f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, {base})."
     )
 

@@ -36,6 +36,7 @@ from cjlib.show.numbers import (
     count_of,
     joined,
     percent,
+    percents,
     points,
     points_interval,
 )
@@ -238,7 +239,8 @@ class Told:
     def words(self) -> str:
         """The slope of which a sentence may be made."""
         verb = "rose" if self.slope.last > self.slope.first else "fell"
-        return f"Conversion {verb} from about {percent(self.slope.first)} to about {percent(self.slope.last)}"
+        first, last = percents(self.slope.first, self.slope.last)
+        return f"Conversion {verb} from about {first} to about {last}"
 
     def unlike_all(self, period: str) -> str:
         """That all entries together have a slope which those alike do not show; "" where they have none."""
@@ -629,16 +631,21 @@ def _change_findings(table: pd.DataFrame) -> list[Finding]:
     """The last step whose share changed."""
     changed = table[table["verdict"].isin(["better", "worse"])]
     return [
-        of_shares(
-            row,
-            int(row["base"]),
-            claim=f"{percent(row['share_of_first'])} of {row['base']:,} customers reach {row['event']}, {percent(row['previous_share_of_first'])} in the period before "
-            f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
-            family=PREVIOUS,
-            figure="change",
-        )
-        for _, row in changed.assign(base=int(table["customers"].iloc[0])).tail(1).iterrows()
+        _change_finding(row, int(table["customers"].iloc[0]))
+        for _, row in changed.tail(1).iterrows()
     ]
+
+
+def _change_finding(row: pd.Series, base: int) -> Finding:
+    now, before = percents(row["share_of_first"], row["previous_share_of_first"])
+    return of_shares(
+        row,
+        base,
+        claim=f"{now} of {base:,} customers reach {row['event']}, {before} in the period before "
+        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+        family=PREVIOUS,
+        figure="change",
+    )
 
 
 def _previous_definition(
@@ -681,8 +688,9 @@ def _previous_headline(table: pd.DataFrame, compared: Ranges) -> str:
         "no significant change": "no significant change from",
         "too few to compare": "too few customers to compare with",
     }
+    now, before = percents(last["share_of_first"], last["previous_share_of_first"])
     cut = "" if compared.whole else "; only entries whose window has ended, on both sides"
     return (
-        f"Conversion is {percent(last['share_of_first'])} of {table['customers'].iloc[0]:,}, before it was {percent(last['previous_share_of_first'])} of "
+        f"Conversion is {now} of {table['customers'].iloc[0]:,}, before it was {before} of "
         f"{table['previous_customers'].iloc[0]:,} (difference {points_interval(last['difference_low'], last['difference_high'])}, 95% CI): {words[last['verdict']]} the period before{cut}."
     )

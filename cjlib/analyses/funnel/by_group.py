@@ -38,7 +38,7 @@ from cjlib.shared.comparison import (
 from cjlib.shared.group_by import MISSING, left_out_words, set_afterwards
 from cjlib.shared.periods import calendar
 from cjlib.shared.risk_comparison import shares_also_within
-from cjlib.show.numbers import capitalised, count_of, percent, points, points_interval
+from cjlib.show.numbers import capitalised, count_of, percent, percents, points, points_interval
 from cjlib.sources.log.event_log import EventLog, Log
 
 SAME_MONTHS = (
@@ -285,9 +285,10 @@ def _headline(
         )
     widest = int(clear[np.abs(told.difference[clear]).argmax()])
     side = "above" if told.difference[widest] > 0 else "below"
+    own, others = percents(told.share[widest], told.other_share[widest])
     return (
-        f"{_group_labels(groups)[widest]} converts {abs(told.difference[widest]) * 100:.1f} points {side} {others_in_words(without[widest])} "
-        f"({percent(told.share[widest])} of {customers[widest]:,} first entries, {percent(told.other_share[widest])} of the others{base})"
+        f"{_group_labels(groups)[widest]} converts {points(abs(told.difference[widest])).removeprefix('+')} {side} {others_in_words(without[widest])} "
+        f"({own} of {customers[widest]:,} first entries, {others} of the others{base})"
     )
 
 

@@ -14,7 +14,7 @@ from cjlib.analyses.funnel.options import Question, Rows
 from cjlib.analyses.result import Metric
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.stats import Z95
-from cjlib.show.numbers import confidence, count_of, percent, timespan
+from cjlib.show.numbers import confidence, count_of, percent_within, timespan
 from cjlib.sources.identity.splits import CROSSING, FREQUENT, REMEDY, gap
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog, Log
@@ -95,7 +95,8 @@ def headline(
         if asked.order == "any"
         else f"went from “{steps[0]}” to “{steps[-1]}”"
     )
-    share = f"({percent(conversion['value'] or 0.0)}, {confidence(conversion['low'] or 0.0, conversion['high'] or 0.0)})"
+    low, high = conversion["low"] or 0.0, conversion["high"] or 0.0
+    share = f"({percent_within(conversion['value'] or 0.0, low, high)}, {confidence(low, high)})"
     parts = [
         f"{got_through:,} of {count_of(entered, 'customer')} {share} {path}{within}",
         _most_lost(table, asked),

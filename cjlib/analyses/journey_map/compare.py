@@ -105,13 +105,6 @@ class Side:
         words = () if log is None else log.filters_in_words
         return [one for one in words if one.startswith("from ")]
 
-    def at_another_time(self, other: Side) -> bool:
-        """Whether the two logs begin at times of their own."""
-        log, beside = self.source.log, other.source.log
-        if log is None or beside is None:
-            return False
-        return log.engine is not beside.engine or self.cut != other.cut
-
     def followed(self, horizon: int, within: int | None) -> Followed | None:
         """Its customers followed so long after each entry, of those who began so shortly before the end of data (`within`; None: all); None without events."""
         walk, log = self.source.walk, self.source.log
@@ -275,13 +268,13 @@ def _alike(now: Side, earlier: Side) -> None:
 
 
 def _newcomers_within(now: Side, earlier: Side) -> int | None:
-    """Of how long a time up to the end of data newcomers are compared, where the logs begin at different times; None: everybody is.
+    """Of how long a time up to the end of data newcomers are compared, where one log alone is cut or both at different times; None: everybody is.
 
     Who was there before a log begins enters stages anew in it, late on the way. So of each log the last part counts, as long in both, and of it who was not seen
     within the silence that ends a journey from its beginning on.
     """
     walks = [one.source.walk for one in (now, earlier) if one.source.walk is not None]
-    if not now.at_another_time(earlier) or len(walks) < 2:
+    if now.cut == earlier.cut or len(walks) < 2:
         return None
     spans = [
         walk.observed_until - int(walk.time.min(initial=walk.observed_until)) for walk in walks
@@ -489,7 +482,7 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
         "shares": "Newcombe's interval, pooled z test corrected for skewness (Fisher's exact where few are expected)",
         "scores": "z with summed variances; answers of one customer count together; scores of texts are not tested where their scorer was fitted to ratings",
         "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
-        "whose": "shares, times and values of logs that begin at different times are of newcomers: of each log the last part, as long in both, without whom it "
+        "whose": "shares, times and values of logs that are cut at different times are of newcomers: of each log the last part, as long in both, without whom it "
         "has seen before or within the silence that ends a journey from its beginning on; who was on the way before enters stages anew, late on it",
         "medians": "seeded bootstrap of customers; Mood's test",
         "significant": f"{compared.words}; below {CLAIM:g}, with {MIN_N} customers or more on both sides",

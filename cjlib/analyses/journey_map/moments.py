@@ -13,10 +13,14 @@ from cjlib.analyses.journey_map.feedback import Opinions
 from cjlib.analyses.journey_map.inputs import Shared
 from cjlib.analyses.journey_map.mapped_events import Places
 from cjlib.shared.comparison import MIN_N, FollowUp, compare_shares, family
+from cjlib.shared.risk_comparison import Strata, Within, also_within
 from cjlib.shared.stats import Z95
+from cjlib.show.numbers import about
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
+MONTH = 30 * 86_400_000_000
+"""A difference that is claimed holds among experiences of the same 30 days too: where one touchpoint came to please more while more and more stayed, it is no moment that matters."""
 EXCESS_LEVEL = 0.05
 """That a place matters more than others is asked only of places where the difference itself is claimed, so this bound is the usual one."""
 OUTCOMES = ("retained", "converted", "promoter")
@@ -166,8 +170,25 @@ def _tested(
     # Whether somebody is retained shows in the time after the time after: two lengths; the two sides are followed alike.
     horizon = after if kind == "converted" else 2 * after
     follow_up = FollowUp("the first experience there", horizon, int((~known).sum()))
-    compared = compare_shares(
-        f"good against bad experiences ({kind})", k_good, n_good, k_bad, n_bad, follow_up=follow_up
+    month = first["time"].to_numpy()[known] // MONTH
+    month -= month.min() if month.size else 0
+
+    def within(row: int) -> Within:
+        here, months = point == listed[row], int(month.max(initial=0)) + 1
+        sides = [here & side & which for side in (good, ~good) for which in (came, True)]
+        counts = [np.bincount(month[side], minlength=months) for side in sides]
+        return Strata.of_both(*counts).same_difference(MIN_N)
+
+    compared = also_within(
+        compare_shares(
+            f"good against bad experiences ({kind})",
+            k_good,
+            n_good,
+            k_bad,
+            n_bad,
+            follow_up=follow_up,
+        ),
+        within,
     )
     spread = _variance(compared.share, n_good) + _variance(compared.other_share, n_bad)
     share_of_both = (k_good + k_bad) / (n_good + n_bad)
@@ -234,11 +255,11 @@ def _excess(
 
 
 def _text(row: dict) -> str:
-    words = WORDS[row["outcome"]]
+    words, bad, good = WORDS[row["outcome"]], about(row["share_bad"]), about(row["share_good"])
     return (
-        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {100 * row['share_bad']:.0f}% of {row['n_bad']:,} {words} after a bad one, "
-        f"{100 * row['share_good']:.0f}% of {row['n_good']:,} after a good one. Association, not causation."
+        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {bad} of {row['n_bad']:,} {words} after a bad one, "
+        f"{good} of {row['n_good']:,} after a good one. Association, not causation."
         if row["difference"] > 0
-        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({100 * row['share_bad']:.0f}% of {row['n_bad']:,}) than after a good one "
-        f"({100 * row['share_good']:.0f}% of {row['n_good']:,}). Association, not causation."
+        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({bad} of {row['n_bad']:,}) than after a good one "
+        f"({good} of {row['n_good']:,}). Association, not causation."
     )

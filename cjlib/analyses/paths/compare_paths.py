@@ -24,6 +24,7 @@ from cjlib.shared.event_arrays import (
     distinct_sequences,
     groups,
 )
+from cjlib.shared.periods import calendar
 from cjlib.shared.risk_comparison import AtRiskComparison, compare_at_risk
 from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import count_of, percent, points, points_interval, timespan
@@ -166,7 +167,7 @@ def compare_paths(
         event[theirs], rows["time"][watched][theirs], position[owner][theirs], alike, names
     )
     landmark = "the start" if passed is None else str(as_step(passed, "passed"))
-    compared = _compared(patterns, alike, log.observed_until_us, landmark)
+    compared = _compared(patterns, alike, log, landmark)
     table = _table(patterns, compared, alike, groups)
     n, reached = people.code.size, int(people.reached.sum())
     low, high = (float(bound) for bound in wilson(reached, n))
@@ -193,7 +194,9 @@ def compare_paths(
         definition=_definition(
             log, people, (outcome, start_event, passed, leave_out), limit, groups
         )
-        | {"tests": f"{compared.words}; log-rank test for habits that begin in time"}
+        | {
+            "tests": f"{compared.words}; log-rank test for habits that begin in time; what is claimed holds of those who started in the same months too"
+        }
         | base_of(log, rows["customer"].size, log.n_customers),
         metrics=metrics,
         sequences=_sequences(event, owner, people, (names, groups, top)),
@@ -280,16 +283,19 @@ def _positions(some: Ints, size: int) -> Ints:
 
 
 def _compared(
-    patterns: list[_Pattern], people: _People, observed_until: int, landmark: str
+    patterns: list[_Pattern], people: _People, log: EventLog, landmark: str
 ) -> AtRiskComparison:
-    """Who reaches the outcome beside those who had not reached it by the same time from the landmark."""
-    end = np.where(people.reached, people.outcome, np.minimum(people.until, observed_until))
+    """Who reaches the outcome beside those who had not reached it by the same time from the landmark; what is claimed holds of those who started in the same months too."""
+    until = np.minimum(people.until, log.observed_until_us)
+    end, start = np.where(people.reached, people.outcome, until), people.start
+    span = (int(start.min()), int(start.max())) if start.size else (0, 0)
     return compare_at_risk(
         "habits before the outcome",
         end - people.start,
         people.reached,
         [(pattern.customer, pattern.since) for pattern in patterns],
         landmark=landmark,
+        stratum=calendar(*span, "month", log.zone).index(start),
     )
 
 

@@ -16,7 +16,15 @@ from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import CLAIM, Family, others_in_words
 from cjlib.shared.first_events import Groups
 from cjlib.shared.group_by import left_out_words
-from cjlib.show.numbers import confidence, count_of, percent, points, points_interval
+from cjlib.show.numbers import (
+    about,
+    confidence,
+    count_of,
+    percent,
+    percent_within,
+    points,
+    points_interval,
+)
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import Log
 
@@ -54,7 +62,7 @@ def headline(
         return f"No cohort has completed {question.period} 1 yet ({count_of(entries, who)} observed): no share can be given."
     found = metrics[f"retention_period_{period}"]
     within = confidence(found["low"], found["high"])
-    sentence = f"{percent(found['value'] or 0)} of {count_of(found['n'], who, _plural(who))} {_came(question, period)}{f' ({within})' if within else ''}."
+    sentence = f"{percent_within(found['value'] or 0, found['low'], found['high'])} of {count_of(found['n'], who, _plural(who))} {_came(question, period)}{f' ({within})' if within else ''}."
     if (found["n"] or 0) < question.min_n:
         return f"{sentence.removesuffix('.')}; with fewer than {question.min_n} this share says little."
     if lost:
@@ -96,7 +104,7 @@ def _changed_at(question: Question, cut: pd.Series) -> str:
     if not cut["share_of_expected_before"]:
         return f"Only cohorts from {start} on come back in a later {question.period} at all"
     ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
-    more = f"{100 * abs(ratio):.0f}% {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
+    more = f"{about(abs(ratio))} {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
     return f"Cohorts from {start} on come back in {more}"
 
 

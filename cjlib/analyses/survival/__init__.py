@@ -35,7 +35,7 @@ from cjlib.shared.comparison import (
 from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import left_out_words, names_given, set_afterwards
 from cjlib.shared.periods import calendar
-from cjlib.shared.risk_comparison import LogRank, SameAge, Within, also_within
+from cjlib.shared.risk_comparison import LogRank, SameAge, Within, also_within, log_rank_within
 from cjlib.shared.silences import late_in_words, rhythm_in_words, warned
 from cjlib.shared.unrecorded import NOT_RECORDED
 from cjlib.sources.log.conditions import Event, as_step
@@ -46,6 +46,9 @@ LANDMARKS = (30, 90, 180, 365)
 """Days whose share surviving is a metric, as far as the curve reaches."""
 
 
+FIRST_SEEN = 30 * 86_400_000_000
+MANY = 2
+"""So many times as many customers first seen in the first 30 days of a log as in the 30 days after were there before."""
 SAME_MONTHS = "what is claimed holds among those who began in the same months too"
 
 
@@ -169,10 +172,31 @@ def survival(
             definition={**answer.definition, NOT_RECORDED: lost},
             findings=(),
         )
+    before = _from_before(log, lifetimes)
+    if before:
+        answer = replace(
+            answer,
+            headline=f"{answer.headline} But {before}.",
+            definition={**answer.definition, "begun before the log": before},
+        )
     if churn is not None or not isinstance(log, EventLog):
         return answer
     # Where the events lie silences are not counted, and both say the same.
     return _with_doubts(answer, log, silence)
+
+
+def _from_before(log: Log, lifetimes: Lifetimes) -> str:
+    """That many of the first lives probably began before the log, in a sentence without its full stop; "" where no more begin at first than later, or all begin together."""
+    if lifetimes.began is None or log.span_us is None:
+        return ""
+    month = (lifetimes.began - log.span_us[0]) // FIRST_SEEN
+    first, next_one = (int(np.count_nonzero(month == place)) for place in (0, 1))
+    if next_one < max(MIN_N, first / 10) or first < MANY * next_one:
+        return ""
+    return (
+        f"{first:,} customers are first seen in the first 30 days of the log and {next_one:,} in the 30 days after: many of them probably began before it, "
+        "and how long they stayed before is not in this (start= leaves them out)"
+    )
 
 
 def _with_doubts(answer: Survival, log: EventLog, silence: int) -> Survival:
@@ -443,12 +467,7 @@ def _within(lifetimes: Lifetimes, month: Whole, group: int, others: NDArray[np.b
         log_rank(lifetimes.length[here], lifetimes.churned[here], inside[here])
         for here in (rows & (month == one) for one in np.unique(month[rows]))
     ]
-    parts = (
-        np.concatenate([getattr(test, name) for test in tests])
-        for name in ("exposed", "cases", "at_risk")
-    )
-    together = LogRank(sum(test.seen for test in tests), *parts)
-    return Within(together.seen - together.expected, together.p_value)
+    return log_rank_within(tests)
 
 
 def _others(lifetimes: Lifetimes, others: NDArray[np.bool_]) -> Curve:

@@ -14,7 +14,7 @@ from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import MIN_N, others_in_words
 from cjlib.shared.risk_comparison import LogRank
-from cjlib.show.numbers import confidence, count_of, percent, timespan
+from cjlib.show.numbers import confidence, count_of, percent_within, places_apart, timespan
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
 
@@ -62,7 +62,7 @@ def _half(curve: Curve, unit: str, limit: float) -> str:
         return f"Half have churned by {unit} {curve.median:g} (95% CI {reach})."
     share, below, above, _ = curve.at(limit)
     within = "" if math.isnan(below) else f" ({confidence(below, above)})"
-    return f"{percent(share)}{within} are still there after {limit:g} {unit}s; the median is not reached."
+    return f"{percent_within(share, below, above)}{within} are still there after {limit:g} {unit}s; the median is not reached."
 
 
 def _seen(n: int, churned: int, who: str, back: Back | None) -> str:
@@ -200,11 +200,12 @@ def _finding(one: Differing, name: str, unit: str, doubt: str) -> Finding:
     limit = one.limit
     stayed, low, high = one.curve.restricted_mean_interval(limit)
     others = one.others.restricted_mean(limit)[0]
+    places = places_apart(stayed, others, least=0)
     n = int(one.curve.at_risk[0])
     direction = _direction(one)
     kept = (
-        f"stay {stayed:.0f} {unit}s on average over the first {limit:.4g} (95% CI {low:.0f}–{high:.0f}), "
-        f"{others_in_words(one.without)} {others:.0f}{doubt}."
+        f"stay {stayed:.{places}f} {unit}s on average over the first {limit:.4g} (95% CI {low:.{places}f}–{high:.{places}f}), "
+        f"{others_in_words(one.without)} {others:.{places}f}{doubt}."
     )
     when = (
         f"churn at other times than {others_in_words(one.without)} ({int(one.curve.churned.sum()):,} did, {one.test.expected:,.0f} were to be expected), and "
