@@ -360,3 +360,30 @@ def test_one_letter_written_in_two_ways_is_named():
     quality = cj.read_events(table, timezone="UTC").quality.set_index("check")["rows"]
     assert quality["ids that differ only in how they are written"] == 1
     assert quality["similar event names"] == 10
+
+
+def test_fields_inside_the_objects_of_a_table_in_memory_are_read_by_their_names():
+    rows = [
+        {"user": {"id": f"C{n % 5}"}, "event": "buy", "timestamp": at} for n, at in enumerate(DAYS)
+    ]
+    log = cj.read_events(pd.DataFrame(rows), columns={"user.id": "customer_id"}, timezone="UTC")
+    assert log.n_customers == 5
+
+
+def test_one_column_is_no_table():
+    with pytest.raises(CjlibError, match=r"source: must be .* Got 0"):
+        cj.read_events(pd.Series(["visit"]))
+
+
+def test_months_of_a_table_are_times_and_infinity_is_no_number():
+    months = pd.PeriodIndex(["2025-01", "2025-02"], freq="M")
+    table = pd.DataFrame({"customer_id": ["a", "b"], "event": "buy", "timestamp": months})
+    log = cj.read_events(table.assign(value=[float("inf"), 2.5]), timezone="UTC")
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 2.5
+    assert log.span[0] == pd.Timestamp("2025-01-01", tz="UTC")
+
+
+def test_an_answer_that_a_person_was_asked_to_rate_is_a_rating(tmp_path):
+    asked = {"How would you rate the page?": ["5 (Love)", "1 (Hate)"] * 10}
+    survey(**asked).to_csv(tmp_path / "s.csv", index=False)
+    assert '"How would you rate the page?": rating' in feedback_alone(tmp_path / "s.csv")
