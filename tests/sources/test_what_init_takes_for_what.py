@@ -387,3 +387,47 @@ def test_an_answer_that_a_person_was_asked_to_rate_is_a_rating(tmp_path):
     asked = {"How would you rate the page?": ["5 (Love)", "1 (Hate)"] * 10}
     survey(**asked).to_csv(tmp_path / "s.csv", index=False)
     assert '"How would you rate the page?": rating' in feedback_alone(tmp_path / "s.csv")
+
+
+@pytest.mark.parametrize("form", ["%H:%M:%S", "%I:%M %p"])
+def test_times_of_day_are_no_events(form, tmp_path):
+    at = [DAYS[n % 7].strftime(form) for n in range(N)]
+    text = init(tmp_path, orders(**{"Purchase Time": at, "Total": [9.5 + n for n in range(N)]}))
+    assert "event: purchase  # DECIDE" in text
+    assert "DECIDE: Purchase Time holds times of day" in text
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "undone"),
+    [
+        ("Statut", ["livrée", "remboursée"], '"remboursée"'), ("Estado", ["pagado", "devuelto"], "devuelto"),
+        ("Refunded?", [0, 1], '"1"'),
+    ],
+)  # fmt: skip
+def test_what_became_of_an_order_is_no_event_in_other_languages(column, values, undone, tmp_path):
+    text = init(tmp_path, orders(**{column: values * 10}, Importe=[9.5 + n for n in range(N)]))
+    assert "event: purchase  # DECIDE" in text
+    assert f"{{not: [{undone}]}}}} leaves them out" in text
+
+
+@pytest.mark.parametrize("name", ["金額", "Сумма"])
+def test_money_is_known_by_its_name_in_other_letters(name, tmp_path):
+    table = orders(**{name: [9.5 + n for n in range(N)], "Sales record number": range(N)})
+    assert f'"{name}": value\n' in init(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("15:05 PM", 15), ("0:05 AM", 0), ("12:05 AM", 0), ("15:05 AM", None)]
+)
+def test_both_clocks_at_once_are_read_where_they_mean_one_time(written, hour):
+    table = pd.DataFrame({"customer_id": ["a"], "event": "buy"})
+    table["timestamp"] = f"2025-01-02 {written}"
+    log = cj.read_events(table, timezone="UTC", quarantine_limit=1)
+    assert (log.n_events and log.span[0].hour) == (hour if hour is not None else 0)
+    assert log.n_events == (hour is not None)
+
+
+def test_a_pointer_of_git_is_no_file(tmp_path):
+    (tmp_path / "events.csv").write_text("version https://git-lfs.github.com/spec/v1\nsize 5\n")
+    with pytest.raises(DataError, match="Fetch the file with git lfs pull"):
+        first_journey(tmp_path / "events.csv")
