@@ -360,3 +360,74 @@ def test_one_letter_written_in_two_ways_is_named():
     quality = cj.read_events(table, timezone="UTC").quality.set_index("check")["rows"]
     assert quality["ids that differ only in how they are written"] == 1
     assert quality["similar event names"] == 10
+
+
+def test_fields_inside_the_objects_of_a_table_in_memory_are_read_by_their_names():
+    rows = [
+        {"user": {"id": f"C{n % 5}"}, "event": "buy", "timestamp": at} for n, at in enumerate(DAYS)
+    ]
+    log = cj.read_events(pd.DataFrame(rows), columns={"user.id": "customer_id"}, timezone="UTC")
+    assert log.n_customers == 5
+
+
+def test_one_column_is_no_table():
+    with pytest.raises(CjlibError, match=r"source: must be .* Got 0"):
+        cj.read_events(pd.Series(["visit"]))
+
+
+def test_months_of_a_table_are_times_and_infinity_is_no_number():
+    months = pd.PeriodIndex(["2025-01", "2025-02"], freq="M")
+    table = pd.DataFrame({"customer_id": ["a", "b"], "event": "buy", "timestamp": months})
+    log = cj.read_events(table.assign(value=[float("inf"), 2.5]), timezone="UTC")
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 2.5
+    assert log.span[0] == pd.Timestamp("2025-01-01", tz="UTC")
+
+
+def test_an_answer_that_a_person_was_asked_to_rate_is_a_rating(tmp_path):
+    asked = {"How would you rate the page?": ["5 (Love)", "1 (Hate)"] * 10}
+    survey(**asked).to_csv(tmp_path / "s.csv", index=False)
+    assert '"How would you rate the page?": rating' in feedback_alone(tmp_path / "s.csv")
+
+
+@pytest.mark.parametrize("form", ["%H:%M:%S", "%I:%M %p"])
+def test_times_of_day_are_no_events(form, tmp_path):
+    at = [DAYS[n % 7].strftime(form) for n in range(N)]
+    text = init(tmp_path, orders(**{"Purchase Time": at, "Total": [9.5 + n for n in range(N)]}))
+    assert "event: purchase  # DECIDE" in text
+    assert "DECIDE: Purchase Time holds times of day" in text
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "undone"),
+    [
+        ("Statut", ["livrée", "remboursée"], '"remboursée"'), ("Estado", ["pagado", "devuelto"], "devuelto"),
+        ("Refunded?", [0, 1], '"1"'),
+    ],
+)  # fmt: skip
+def test_what_became_of_an_order_is_no_event_in_other_languages(column, values, undone, tmp_path):
+    text = init(tmp_path, orders(**{column: values * 10}, Importe=[9.5 + n for n in range(N)]))
+    assert "event: purchase  # DECIDE" in text
+    assert f"{{not: [{undone}]}}}} leaves them out" in text
+
+
+@pytest.mark.parametrize("name", ["金額", "Сумма"])
+def test_money_is_known_by_its_name_in_other_letters(name, tmp_path):
+    table = orders(**{name: [9.5 + n for n in range(N)], "Sales record number": range(N)})
+    assert f'"{name}": value\n' in init(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("15:05 PM", 15), ("0:05 AM", 0), ("12:05 AM", 0), ("15:05 AM", None)]
+)
+def test_both_clocks_at_once_are_read_where_they_mean_one_time(written, hour):
+    table = pd.DataFrame({"customer_id": ["a"], "event": "buy"})
+    table["timestamp"] = f"2025-01-02 {written}"
+    log = cj.read_events(table, timezone="UTC", quarantine_limit=1)
+    assert (log.n_events and log.span[0].hour) == (hour if hour is not None else 0)
+    assert log.n_events == (hour is not None)
+
+
+def test_a_pointer_of_git_is_no_file(tmp_path):
+    (tmp_path / "events.csv").write_text("version https://git-lfs.github.com/spec/v1\nsize 5\n")
+    with pytest.raises(DataError, match="Fetch the file with git lfs pull"):
+        first_journey(tmp_path / "events.csv")

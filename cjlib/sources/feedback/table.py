@@ -370,7 +370,7 @@ def _read(source: Any, options: _Options) -> Feedback:
     elif options.encoding:
         raise no_encoding(f"the {type(source).__name__}")
     else:
-        raw = open_frame(engine, source)
+        raw = open_frame(engine, source, asked=asked)
     if options.preset is not None:
         raw, options = _with_preset(engine, raw, options.preset, options)
     given = options.given

@@ -313,10 +313,10 @@ def property_column(engine: DuckDB, name: str, place: str, kind: str) -> Column:
         whole = "BIGINT" if fits else "VARCHAR"
         return Column(name, place, whole, f"CAST({place} AS {whole})")
     if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
-        # + 0.0 makes one zero of the two that floats have; not-a-number is missing.
+        # + 0.0 makes one zero of the two that floats have; not-a-number and infinity are missing.
         number = f"CAST({place} AS DOUBLE)"
         return Column(
-            name, place, "DOUBLE", f"CASE WHEN NOT isnan({number}) THEN {number} + 0.0 END"
+            name, place, "DOUBLE", f"CASE WHEN isfinite({number}) THEN {number} + 0.0 END"
         )
     if kind.startswith("TIMESTAMP"):
         return Column(name, place, "TIMESTAMP", _timestamp(place, kind))

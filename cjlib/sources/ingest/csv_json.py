@@ -164,6 +164,7 @@ _NO_CSV = (
     (rb"PAR1", "is Parquet. Let its name end in .parquet"),
     (rb"SQLite format 3", "is a database. Give its address as url, and table"),
     (rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[{\]])", "holds JSON. Let its name end in .jsonl or .json"),
+    (rb"version https://git-lfs", "is a pointer that Git left in its place. Fetch the file with git lfs pull"),
     (rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]", "holds HTML or XML. Export the table as CSV"),
 )  # fmt: skip
 

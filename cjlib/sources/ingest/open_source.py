@@ -6,7 +6,7 @@ import glob
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -98,7 +98,7 @@ def open_files(engine: DuckDB, files: Files, asked: Collection[str] | None = ())
     if files.kind == "json":
         return _open_json(engine, files, asked)
     if files.kind == "sheet":
-        return open_frame(engine, sheet_table(files.paths[0], files.sheet))
+        return open_frame(engine, sheet_table(files.paths[0], files.sheet), asked=asked)
     if files.kind == "parquet":
         return _open_parquet(engine, files, asked)
     return _open_csv(engine, files)
@@ -108,26 +108,21 @@ def _open_parquet(engine: DuckDB, files: Files, asked: Collection[str] | None) -
     source, described, rows = _parquet(engine, files)
     own = _own_names(engine, files, described)
     picks = [identifier(name) for name in described]
-    inside = {
-        name: pick
-        for name, pick in _inside_structs(engine, source).items()
-        if name not in described
-    }
-    more = [name for name in inside if asked is None or name in asked]
-    picks += [inside[name] for name in more]
-    raw = _numbered(engine, source, picks, [*own, *more], rows)
-    return replace(raw, inside=tuple(name for name in inside if name not in more))
+    more, inside = _fields_inside(engine, source, own, asked)
+    raw = _numbered(engine, source, [*picks, *more.values()], [*own, *more], rows)
+    return replace(raw, inside=inside)
 
 
-def _inside_structs(engine: DuckDB, source: str) -> dict[str, str]:
-    """The fields inside the objects of a Parquet file, as SQL by their dotted names, such as properties.time."""
+def _fields_inside(
+    engine: DuckDB, source: str, names: Sequence[str], asked: Collection[str] | None
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The fields inside objects, such as properties.time: those that are asked for, or all (None), with their SQL, and the other names."""
     found: dict[str, str] = {}
     relation = engine.connection.sql(f"SELECT * FROM {source} LIMIT 0")
+    types = cast("list[DuckDBPyType]", relation.types)
     outer: list[tuple[str, str, DuckDBPyType]] = [
-        (name, identifier(name), kind)
-        for name, kind in zip(
-            relation.columns, cast("list[DuckDBPyType]", relation.types), strict=True
-        )
+        (name, identifier(column), kind)
+        for name, column, kind in zip(names, relation.columns, types, strict=False)
         if kind.id == "struct"
     ]
     while outer:
@@ -136,9 +131,10 @@ def _inside_structs(engine: DuckDB, source: str) -> dict[str, str]:
             one = (f"{name}.{field_name}", f"{pick}.{identifier(field_name)}")
             if inner.id == "struct":
                 outer.append((*one, inner))
-            else:
+            elif one[0] not in names:
                 found[one[0]] = one[1]
-    return found
+    more = {name: pick for name, pick in found.items() if asked is None or name in asked}
+    return more, tuple(name for name in found if name not in more)
 
 
 def _numbered(
@@ -342,21 +338,22 @@ def _json_typed(engine: DuckDB, column: str, kinds: set[str]) -> str:
     return f"CAST({text} AS BOOLEAN)" if kinds == {"BOOLEAN"} else text
 
 
-def open_frame(engine: DuckDB, source: Any, option: str = "source") -> Raw:
-    """Make `raw` from a pandas, polars or Arrow table; the table itself is not changed."""
+def open_frame(
+    engine: DuckDB, source: Any, option: str = "source", *, asked: Collection[str] | None = ()
+) -> Raw:
+    """Make `raw` from a pandas, polars or Arrow table, of its objects the fields that are `asked` for; the table itself is not changed."""
     table = _arrow(source, option)
     if not table.num_columns:
         raise DataError(
             f"{option}: there are no columns. Events need customer_id, event and timestamp."
         )
-    engine.connection.register("given", table)
-    return _view(
-        engine,
-        "given",
-        [str(name) for name in source.columns]
-        if isinstance(source, pd.DataFrame)
-        else table.column_names,
-    )
+    frame = isinstance(source, pd.DataFrame)
+    names = [str(name) for name in source.columns] if frame else table.column_names
+    columns = [f"c{position}" for position in range(1, len(names) + 1)]
+    engine.connection.register("given", table.rename_columns(columns))
+    more, inside = _fields_inside(engine, "given", names, asked)
+    picks = ", ".join([*columns, *more.values()])
+    return replace(_view(engine, f"(SELECT {picks} FROM given)", [*names, *more]), inside=inside)
 
 
 def open_remote(
@@ -450,7 +447,8 @@ def _arrow(source: Any, option: str) -> Any:
         else source
     )
     if hasattr(source, "__arrow_c_stream__"):
-        return pa.table(source)
+        with suppress(pa.ArrowInvalid):  # one column is no table
+            return pa.table(source)
     raise CjlibError(
         f"{option}: must be {READABLE}, a pandas, polars or Arrow table or whatever gives Arrow streams, or a journey. Got {shown(source)}."
     )
@@ -461,6 +459,8 @@ def _arrow_column(column: pd.Series) -> Any:
 
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
     if isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "ns":
         column = column.dt.floor("us").dt.as_unit("us")  # DuckDB knows no nanoseconds with a zone
     if column.dtype != object:

@@ -297,7 +297,12 @@ def _wall(text: str, form: Form, month: str, day: str) -> str:
     if half:
         given = f"CAST({_part(text, match, 'H')} AS BIGINT)"
         later = 12 if half in (*"Pp", *_AFTER_NOON) else 0
-        wall = f"({wall} + CASE WHEN {given} BETWEEN 1 AND 12 THEN ({given} % 12 + {later}) * 3600000000 END)"
+        # 15:05 PM and 0:05 AM, as programs write that mix both clocks, can only be one time.
+        whole = f"{given} BETWEEN 13 AND 23" if later else f"{given} = 0"
+        wall = (
+            f"({wall} + CASE WHEN {given} BETWEEN 1 AND 12 THEN ({given} % 12 + {later}) * 3600000000 "
+            f"WHEN {whole} THEN {given} * 3600000000 END)"
+        )
     return f"({wall} - {_offset(text, match)})" if _OFFSET.fullmatch(parts["z"] or "") else wall
 
 

@@ -109,7 +109,7 @@ def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
     if isinstance(source, Files):
         return open_files(engine, source, request.asked)
     if not is_remote(source):
-        return open_frame(engine, source)
+        return open_frame(engine, source, asked=request.asked)
     return open_remote(engine, source, request.renamed_there, request.to_fetch)
 
 

@@ -54,12 +54,12 @@ _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorga
 _NEVER_EVENT = re.compile(
     r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri|(first|last|middle|full|sur|nick|given|family|display)[_ -]?name|vorname|nachname"
 )
-_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|feedback|review|verbatim|bewertung|antwort|nachricht|opinion|commentaire|comentario|region|city|currency|gender"
+_NO_EVENT_WORDS = r"statut|estado|stato\b|état|canal|lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|feedback|review|verbatim|bewertung|antwort|nachricht|opinion|commentaire|comentario|region|city|currency|gender"
 SCORE_NAMES = re.compile(
     r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisf|recommend|bewertung|sterne|zufrieden|weiterempfehl|recomm|recomend|valoraci|puntuaci|calificaci|valutazion|punteggio|voto$|avaliaç|beoordeling|tevreden|ocena$)"
 )
 NO_TIME_WORDS = r"birth|geburt|update|modif|expire|sent(_|\b)|invit|deliver|due|end|ende|until|valid|load|ingest|process|import"
-MONEY_WORDS = r"value|amount|gross|brutto|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+MONEY_WORDS = r"金額|сумма|цена|стоимость|value|amount|gross|brutto|price|revenue|total|sales|betrag|preis|umsatz|(?<!be)wert(?!ung)|summe|charge|importo|prezzo|kwota|valor(?!a)|prijs|dollar|euro|importe|precio|montant|prix|bedrag|cost"
 CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
 _UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")
@@ -74,11 +74,11 @@ _MESSAGE_ID = re.compile(
 _MOST_WITHOUT_ID = 0.3
 _LEAST_IN_CENTS = 500
 _UNDONE = re.compile(
-    r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback|delet|lost\b).*"
+    r".*(cancel|storn|refund|void|fail|declin|abandon|revers|reject|annul|erstatt|unpaid|chargeback|delet|lost\b|rembours|rimbors|devuel|reembols|anulad|anulow|terugbetaal|fehlgeschlagen|abgelehnt).*"
 )
-_STATE = re.compile(r"status|(^|_)state$|result|outcome|zustand")
+_STATE = re.compile(r"status|statut|estado|stato$|(^|_)state$|result|outcome|zustand")
 _FLAGS = re.compile(
-    r"[^a-z]*(is[_ ]?)?(test([_ ]?(mode|order|account|user|event))?|deleted|internal|employee|bot|spam|fraud\w*|cancell?ed|refunded|voided|fivetran[_ ]deleted|(?P<live>live[_ ]?mode))"
+    r"[^a-z]*(is[_ ]?)?(test([_ ]?(mode|order|account|user|event))?|deleted|internal|employee|bot|spam|fraud\w*|cancell?ed|refunded|voided|disputed|fivetran[_ ]deleted|(?P<live>live[_ ]?mode))\??"
 )
 """Columns of yes and no that say of a row that it is none of a customer's."""
 _YES, _NO = (
@@ -552,7 +552,7 @@ def _nothing(look: Look, option: str, what: str) -> DataError:
             f"init: {shown(str(look.path))} has one column only, {columns}: its lines stand between quotes as a whole. "
             "Take the quotes at the beginning and the end of each line off, or export the file again."
         )
-    if len(look.columns) == 1:
+    if len(look.columns) == 1 and not look.columns[0].is_text:
         return DataError(
             f"init: {shown(str(look.path))} has one column only: {columns}. Between its fields must stand a comma, a semicolon, a tab or |. "
             "Write it again with one of these, or read it with pandas and give the DataFrame."
@@ -772,6 +772,7 @@ def _could_be_event(look: Look, column: Column) -> bool:
     most = look.rows // 2 if PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
     if (
         column.time_kind is not None
+        or column.share_clock > 0.9
         or column.distinct == look.rows > _FEW_EVENTS
         or not 2 <= column.distinct <= max(20, most)
         or column.missing >= 0.2 * look.rows
@@ -872,5 +873,5 @@ def _of_preset(look: Look, rest: Sequence[Column]) -> Sequence[Column]:
 
 def _named_as_money(column: Column) -> bool:
     return named(
-        column, MONEY_WORDS, r"id\b|_id|quantit|count|anzahl"
+        column, MONEY_WORDS, r"id\b|_id|quantit|count|anzahl|number|nummer"
     ) > 0 and not _CURRENCY_WORDS.search(folded(column))

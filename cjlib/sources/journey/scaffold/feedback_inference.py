@@ -45,7 +45,7 @@ _SCORE_WORDS = {
     "nps": r"\bnps|recommend|likel|empfehl|recomend|recommand",
     "ces": r"\bces\b|ces_|effort|\beas[yi]|aufwand|einfach|esfuerzo",
     "csat": r"csat|satisf|zufried|happy",
-    "rating": r"rating|stars?\b|score|bewertung|sterne|valoraci|\bnote\b",
+    "rating": r"(^|(you|please) )rate\b|rating|stars?\b|score|bewertung|sterne|valoraci|\bnote\b",
 }
 _PLACE_WORDS = {
     "touchpoint": r"touch_?point|kontaktpunkt",

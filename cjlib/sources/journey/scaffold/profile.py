@@ -30,7 +30,7 @@ _WHOLE = r"[-+]?[0-9]+(\.0+)?"
 _ROUND = r"-?[1-9][0-9]*0|-?[0-9]+[.,][0-9]*[1-9][0-9]*"
 """An amount is often a round number or has a fraction; an id is not and has none."""
 _TOKEN = r"\S*[0-9]\S*|\S+@\S+"
-_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([ \u202f\xa0]?[AaPp]\.?[Mm]\.?)?"
 _SPLIT = re.compile(r"['‘’\"]?(?:[^\W\d_]{2,10}\.?,? +)?(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
 _NET_DATE = re.compile(r"^/Date\((-?\d+)([+-]\d{4})?\)/$")
