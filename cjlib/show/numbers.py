@@ -177,20 +177,25 @@ def capitalised(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def points(difference: float | None) -> str:
-    """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`; one that would round to nothing has more places: `+0.04 points`."""
+def points(difference: float | None, low: float = math.nan, high: float = math.nan) -> str:
+    """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`; with its bounds as many places as these have: `+0.04 points`."""
     if difference is None or missing(difference):
         return DASH
-    return f"{_signed(difference, places_apart(100 * difference, 0.0))} points"
+    return f"{_signed(difference, _places_of_bounds(low, high))} points"
 
 
 def points_interval(low: float | None, high: float | None) -> str:
-    """The bounds of a difference of shares: `+3.0 to +5.9 points`."""
+    """The bounds of a difference of shares: `+3.0 to +5.9 points`; small ones that would seem to hold 0 have more places: `+0.02 to +0.06 points`."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
-    nothing = [0.0] if low * high > 0 and max(abs(low), abs(high)) < 0.01 else []
-    places = places_apart(100 * low, 100 * high, *nothing)
+    places = _places_of_bounds(low, high)
     return f"{_signed(low, places)} to {_signed(high, places)} points"
+
+
+def _places_of_bounds(low: float, high: float) -> int:
+    """So many decimals that bounds on one side of 0, less than a point from it, are not written as 0, nor as one another."""
+    small = low * high > 0 and max(abs(low), abs(high)) < 0.01
+    return places_apart(100 * low, 100 * high, 0.0) if small else 1
 
 
 def _signed(difference: float, places: int) -> str:

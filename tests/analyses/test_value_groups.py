@@ -530,3 +530,19 @@ def test_what_contracts_brought_is_no_promise_of_a_new_one():
     assert found.headline.startswith("A contract has brought ")
     assert f" in its first {found.end_day:.0f} days (95% CI " in found.headline
     assert "after a change a new contract brings something else" in found.definition["price"]
+
+
+def test_a_group_that_became_known_after_the_forecasts_day_is_none():
+    """Gold is who bought often later: of a forecast of June "gold are expected to bring 114 each, 67 more than the others"."""
+    rows = [
+        (f"c{k:02d}", day, tier)
+        for k in range(80)
+        for day, tier in (("2024-06-01", None), ("2024-08-01", "gold" if k < 40 else "basic"))
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "timestamp", "tier"]).assign(event="buy")
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True)
+    value = worth({f"c{k:02d}": 90.0 + k % 7 if k < 40 else 30.0 + k % 7 for k in range(80)})
+    log = cj.read_events(frame, observed_until="2024-09-01")
+    assert cj.value_by(value, log, by="tier").table["tier"].isna().all()
+    later = dataclasses.replace(value, definition={**value.definition, "as of": "2024-08-31"})
+    assert len(cj.value_by(later, log, by="tier").findings) == 2

@@ -97,7 +97,7 @@ def test_an_interval_carries_its_unit_once_and_shows_its_width():
 def test_differences_of_shares_are_points_with_a_sign():
     assert numbers.points(0.032) == "+3.2 points"
     assert numbers.points(-0.008) == "−0.8 points"
-    assert numbers.points(0.0) == "±0.0 points"
+    assert numbers.points(0.0001) == "±0.0 points"
     assert numbers.points_interval(0.03, 0.059) == "+3.0 to +5.9 points"
 
 
@@ -106,7 +106,8 @@ def test_what_differs_is_not_written_alike():
     assert numbers.percents(0.00142, 0.00109) == ["0.14%", "0.11%"]
     assert numbers.percents(0.05, 0.06) == ["5.0%", "6.0%"]
     assert numbers.percents(0.05, 0.05) == ["5.0%", "5.0%"]
-    assert numbers.points(0.0004) == "+0.04 points"
+    assert numbers.points(0.0004, 0.0002, 0.0006) == "+0.04 points"
+    assert numbers.points(0.0004, -0.0591, 0.0762) == "±0.0 points"
     assert numbers.points_interval(0.0002, 0.0006) == "+0.02 to +0.06 points"
     assert numbers.points_interval(-0.0004, 0.012) == "±0.0 to +1.2 points"
     assert numbers.percent_within(0.00126, 0.0012, 0.0014) == "0.13%"

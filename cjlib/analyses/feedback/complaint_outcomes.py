@@ -235,7 +235,7 @@ def _headline(claimed: pd.DataFrame, outcome: Event, length: int, tests: int, mi
 def _claim(row: Mapping[Any, Any], outcome: Event, length: int) -> str:
     return (
         f"After a complaint at {row['segment']} {about(row['share_complained'])} of {count_of(row['complained'], 'customer')} had {outcome} within {timespan(length)}, "
-        f"of {row['others']:,} others who answered {about(row['share_others'])} (within months {points(row['difference'])}, 95% CI "
+        f"of {row['others']:,} others who answered {about(row['share_others'])} (within months {points(row['difference'], row['difference_low'], row['difference_high'])}, 95% CI "
         f"{points_interval(row['difference_low'], row['difference_high'])})."
     )
 

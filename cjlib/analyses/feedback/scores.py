@@ -588,7 +588,7 @@ def _segment_claim(row: Mapping[Any, Any], scale: Scale) -> str:
     own, rest = percents(row["value"], row["other_value"])
     return (
         f"{NAMES[scale.score]}: {own} of {where} against {rest} of {others_in_words(row['without'])} "
-        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, {base})."
+        f"({points(row['difference'], row['difference_low'], row['difference_high'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, {base})."
     )
 
 

@@ -355,7 +355,7 @@ def _finding(row: Mapping[Any, Any], name: str) -> Finding:
         topic=f"theme {row['theme']}",
         claim=f"Comments about “{row['theme']}” are {'unhappier' if row['difference'] > 0 else 'happier'} than the others: "
         f"{about(row['share_unhappy'])} are of unhappy customers, {about(row['other_share_unhappy'])} of the others "
-        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, n = {row['n']:,} comments of {count_of(row['customers'], 'customer')}).",
+        f"({points(row['difference'], row['difference_low'], row['difference_high'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, n = {row['n']:,} comments of {count_of(row['customers'], 'customer')}).",
         direction="bad" if row["difference"] > 0 else "good",
         family=name,
         p_adjusted=row["p_adjusted"],

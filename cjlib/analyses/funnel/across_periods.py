@@ -401,7 +401,7 @@ def _trend_findings(
                 row,
                 int(row["customers"]),
                 claim=f"In the {period} of {row['period_start']:%Y-%m-%d} {percent(row['share'])} of {row['customers']:,} customers converted, "
-                f"{points(row['difference'])} against the other {period}s (95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+                f"{points(row['difference'], row['difference_low'], row['difference_high'])} against the other {period}s (95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
                 family=unequal.name,
                 figure="trend",
             )
@@ -642,7 +642,7 @@ def _change_finding(row: pd.Series, base: int) -> Finding:
         row,
         base,
         claim=f"{now} of {base:,} customers reach {row['event']}, {before} in the period before "
-        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+        f"({points(row['difference'], row['difference_low'], row['difference_high'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
         family=PREVIOUS,
         figure="change",
     )

@@ -286,8 +286,9 @@ def _headline(
     widest = int(clear[np.abs(told.difference[clear]).argmax()])
     side = "above" if told.difference[widest] > 0 else "below"
     own, others = percents(told.share[widest], told.other_share[widest])
+    apart = points(told.difference[widest], told.low[widest], told.high[widest])[1:]
     return (
-        f"{_group_labels(groups)[widest]} converts {points(abs(told.difference[widest])).removeprefix('+')} {side} {others_in_words(without[widest])} "
+        f"{_group_labels(groups)[widest]} converts {apart} {side} {others_in_words(without[widest])} "
         f"({own} of {customers[widest]:,} first entries, {others} of the others{base})"
     )
 
@@ -306,7 +307,7 @@ def _findings(
         Finding(
             topic=told.name,
             claim=f"{capitalised(labels[g])} converts {'better' if told.difference[g] > 0 else 'worse'} than {others_in_words(without[g])}: {percent(told.share[g])} of {count_of(customers[g], 'customer')} reach “{asked.in_words[-1]}”, "
-            f"{points(told.difference[g])} against {others_in_words(without[g])} (95% CI {points_interval(told.low[g], told.high[g])}){doubt}.",
+            f"{points(told.difference[g], told.low[g], told.high[g])} against {others_in_words(without[g])} (95% CI {points_interval(told.low[g], told.high[g])}){doubt}.",
             direction="good" if told.difference[g] > 0 else "bad",
             value=float(told.difference[g]),
             low=float(told.low[g]),

@@ -225,5 +225,5 @@ def _lost_headline(
     widest = clear.iloc[int(clear["difference"].to_numpy().argmax())]
     return (
         f"{most}; {widest['event']} is more common among them than among those who went on, at the same waiting times: {count_of(widest['lost'], 'customer')} did it next, "
-        f"{number(round(widest['expected_lost']))} would have at the same rate ({points(widest['difference'])} of the lost, 95% CI {points_interval(widest['difference_low'], widest['difference_high'])}). Association, not causation."
+        f"{number(round(widest['expected_lost']))} would have at the same rate ({points(widest['difference'], widest['difference_low'], widest['difference_high'])} of the lost, 95% CI {points_interval(widest['difference_low'], widest['difference_high'])}). Association, not causation."
     )

@@ -109,7 +109,7 @@ def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list
         Finding(
             topic=f"moment {row['touchpoint']}",
             claim=f"The moment that matters is {row['touchpoint']}: {about(row['share_good'])} of {row['n_good']:,} stay after a good experience, {about(row['share_bad'])} of {row['n_bad']:,} "
-            f"after a bad one ({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+            f"after a bad one ({points(row['difference'], row['difference_low'], row['difference_high'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
             direction="bad" if row["difference"] > 0 else "neutral",
             family=FAMILY_OF_MOMENTS,
             p_adjusted=row["p_adjusted"],

@@ -518,7 +518,7 @@ def _claim(row: pd.Series, labels: tuple[str, str]) -> str:
     first, other = labels
     return (
         f"{percent(row[f'share_of_{first}'])} of the {first} did “{row['pattern']}” before, {percent(row[f'share_of_{other}'])} of those not {first} by the same time "
-        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])})."
+        f"({points(row['difference'], row['difference_low'], row['difference_high'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])})."
     )
 
 

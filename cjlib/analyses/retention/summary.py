@@ -284,7 +284,7 @@ def _of_group(question: Question, row: pd.Series, tested: Family, doubt: str) ->
     return of_shares(
         row,
         int(row["customers"]),
-        claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'])} against {others_in_words(row['without'])} "
+        claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'], row['difference_low'], row['difference_high'])} against {others_in_words(row['without'])} "
         f"(95% CI {points_interval(row['difference_low'], row['difference_high'])}){doubt}.",
         family=tested.name,
         figure="segments",

@@ -114,7 +114,7 @@ def value_by(
     names_given(by, "by", taken=FIGURES)
     if not isinstance(log, EventLog):
         raise not_a_log(log)
-    groups = _cohorts(log) if by == "cohort" else first_values(log, by)
+    groups = _cohorts(log) if by == "cohort" else first_values(log, by, _known_at(log, value))
     customers = value.table.assign(group=value.table["customer_id"].astype("str").map(groups))
     if customers["expected_value"].isna().any():
         return ValueBy.unanswered(
@@ -184,7 +184,7 @@ def _compared(
 
 
 def _definition(value: CustomerValue, by: str, customers: int, compared: str) -> dict[str, str]:
-    group, tests = f"{by} at the first event that has one", compared
+    group, tests = f"{by} at the first event up to the forecast's day that has one", compared
     if by == "cohort":
         group = "month of the first event"
         tests = "none: cohorts differ in age, and with it in how many still buy"
@@ -216,6 +216,12 @@ def _metrics(table: pd.DataFrame, by: str) -> dict[str, Metric]:
 
 def _in_group(groups: pd.Series, name: str | None) -> pd.Series:
     return groups.isna() if name is None else groups == name
+
+
+def _known_at(log: EventLog, value: CustomerValue) -> NDArray[np.int64]:
+    """The end of the forecast's day for each customer code: a group that became known later may have been made by what was forecast."""
+    day = log.instant(value.definition["as of"], "as_of", end=True)
+    return np.full(log.n_customer_codes, day, dtype=np.int64)
 
 
 def _cohorts(log: EventLog) -> pd.Series:

@@ -192,7 +192,7 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     )
     return (
         f"{_name(first, by)} stands out: {numbers.percent(first['share'])} of its {numbers.count_of(first['customers'], 'customer')} reach {last}, "
-        f"{numbers.points(first['difference'])} against {others_in_words(first['without'])} ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
+        f"{numbers.points(first['difference'], first['difference_low'], first['difference_high'])} against {others_in_words(first['without'])} ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 
@@ -324,5 +324,5 @@ def _apart_caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> st
     row = max(clear, key=lambda each: abs(each["difference"]))
     return (
         f"On the way to {named(row['event'])}, {_name(row, by)} differs from the others: {numbers.percent(row['share_of_previous'])} continue, "
-        f"{numbers.points(row['difference'])} ({numbers.points_interval(row['difference_low'], row['difference_high'])})."
+        f"{numbers.points(row['difference'], row['difference_low'], row['difference_high'])} ({numbers.points_interval(row['difference_low'], row['difference_high'])})."
     )

@@ -269,7 +269,7 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
             row["pattern"],
             row[f"share_of_{one}"],
             row[f"share_of_{other}"],
-            f"{numbers.percent(row[f'share_of_{one}'])} and {numbers.percent(row[f'share_of_{other}'])}: {numbers.points(row['difference'])}",
+            f"{numbers.percent(row[f'share_of_{one}'])} and {numbers.percent(row[f'share_of_{other}'])}: {numbers.points(row['difference'], row['difference_low'], row['difference_high'])}",
             row["p_adjusted"] < CLAIM,
         )
         for row in every[:most]

@@ -218,7 +218,7 @@ def group_caption(result: Any) -> str:
     )
     return (
         f"{name} stands out in {period}: {numbers.percent(first['share'])} of its {first['customers']:,} came back, "
-        f"{numbers.points(first['difference'])} against {others_in_words(first['without'])} ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
+        f"{numbers.points(first['difference'], first['difference_low'], first['difference_high'])} against {others_in_words(first['without'])} ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 
