@@ -65,7 +65,7 @@ def _encoding(value: Any) -> str:
     try:
         checked_encoding(value)
     except CjlibError as error:
-        raise fault(str(error).removeprefix("encoding: ")) from None
+        raise fault(str(error).removeprefix("encoding: ").partition(" Got ")[0]) from None
     return value
 
 
