@@ -381,6 +381,9 @@ def test_months_of_a_table_are_times_and_infinity_is_no_number():
     log = cj.read_events(table.assign(value=[float("inf"), 2.5]), timezone="UTC")
     assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == 2.5
     assert log.span[0] == pd.Timestamp("2025-01-01", tz="UTC")
+    told = log.quality.set_index("check").loc["value: infinite numbers"]
+    assert told["rows"] == 1
+    assert told["example"] == "read as missing"
 
 
 def test_an_answer_that_a_person_was_asked_to_rate_is_a_rating(tmp_path):

@@ -103,6 +103,9 @@ def read_columns(
         if place[name] in raw.untyped or (name == MONEY and kind[name] == "VARCHAR")
     }
     typed, notes = text_types(engine, written, usable, decimal)
+    notes += _infinite(
+        engine, {name: place[name] for name in properties if kind[name] in ("FLOAT", "DOUBLE")}
+    )
     columns = [
         *(
             property_column(engine, name, place[name], typed.get(place[name], kind[name]))
@@ -117,6 +120,19 @@ def read_columns(
         properties=tuple(sorted(columns, key=lambda one: one.name)),
         notes=tuple(notes),
     )
+
+
+def _infinite(engine: DuckDB, floats: Mapping[str, str]) -> list[QualityLine]:
+    """What a person should know of numbers without end, which are missing."""
+    if not floats:
+        return []
+    counts = ", ".join(f"count(*) FILTER (isinf({place}))" for place in floats.values())
+    found = zip(floats, engine.rows(f"SELECT {counts} FROM raw")[0], strict=True)
+    return [
+        QualityLine(f"{name}: infinite numbers", rows, "read as missing")
+        for name, rows in found
+        if rows
+    ]
 
 
 def _first_of(ids: Sequence[Column]) -> Column:
