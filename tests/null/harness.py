@@ -147,8 +147,9 @@ def _kinds(wrong: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 
 def _found(found: pd.DataFrame) -> pd.DataFrame:
     """Each kind of sentence with its planted effect."""
-    columns = ["worlds", "told", "below_1"]
-    hits = found.groupby(["sentence", "world"], sort=False)[columns].sum().reset_index()
+    groups = found.assign(tested=found["p"].notna()).groupby(["sentence", "world"], sort=False)
+    hits = groups[["worlds", "told", "below_1"]].sum().reset_index()
+    hits["below_1"] = hits["below_1"].where(groups["tested"].any().to_numpy(), "–")
     hits["world"] = hits["world"].str.removeprefix("plain, ").map(EFFECTS)
     names = {"world": "effect", "worlds": "businesses", "told": "found", "below_1": "p < .01"}
     return hits.rename(columns=names)
@@ -191,7 +192,7 @@ def _levels(wrong: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for level in (0.05, 0.01, 0.005, CLAIM):
         a_kind = (wrong["p"] < level).groupby(wrong["sentence"]).mean()
-        share = (found["p"] < level).mean()
+        share = (found["p"].dropna() < level).mean()
         written = f"{level:g}".lstrip("0")
         rows.append((written, f"{a_kind.sum():.2f} of {a_kind.size}", f"{100 * share:.0f}%"))
     return pd.DataFrame(rows)
