@@ -212,6 +212,11 @@ def path_set(log: EventLog, ways: Ways) -> PathSet:
     return ways.of(log.fetch("customer", "time", "event"), 0)
 
 
+def _begins(ordered: NDArray[Any]) -> Flags:
+    """Where another one than before stands."""
+    return np.append(True, ordered[1:] != ordered[:-1])[: ordered.size]
+
+
 def different(ordered: NDArray[Any]) -> int:
     """How many different ones there are among those given in ascending order."""
     return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(1, ordered.size)
@@ -366,7 +371,8 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
         label = _add((counted, look), cut, label_of, base)
         pieces.append((cut.customer, cut.sizes, label))
         totals += whole.totals(max_steps)
-        keys.append(_path_keys(whole))
+        ordered = np.sort(_path_keys(whole))
+        keys.append(ordered[_begins(ordered)])
     pairs = counted.pairs()
     return Found(
         totals,
