@@ -476,13 +476,13 @@ def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.Da
     order = sorted(
         range(len(ways)), key=lambda position: (-common.sizes[position], ways[position])
     )[:top]
-    customer = found.customer[rows].astype(np.int64)
+    customer, every = found.customer[rows], found.customer
     looked = np.flatnonzero(customer % found.measured == 0)
     alike = rows_of_customers(
         way[looked],
-        customer[looked] // found.measured,
+        customer[looked].astype(np.int64) // found.measured,
         common.keys.size,
-        np.bincount(found.customer)[:: found.measured],
+        np.bincount(every[every % found.measured == 0] // found.measured),
     )
     low, high = (bound[order] for bound in alike.interval(common.sizes, keys.size))
     columns = {
@@ -491,7 +491,7 @@ def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.Da
         ),
         "paths": common.sizes[order],
         "share_of_paths": share(common.sizes[order], keys.size),
-        "customers": common.customers(found.customer[rows])[order],
+        "customers": common.customers(customer)[order],
         "share_of_paths_low": low,
         "share_of_paths_high": high,
     }
