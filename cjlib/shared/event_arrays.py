@@ -52,6 +52,11 @@ def opens(customer: Codes, time: Ints, gap: int | None) -> Flags:
     return first
 
 
+def begins(ordered: NDArray[Any]) -> Flags:
+    """Where another one than before stands, and at the first."""
+    return np.append(True, ordered[1:] != ordered[:-1])[: ordered.size]
+
+
 def tied_events(customer: Codes, time: Ints) -> int:
     """How many events share their instant with another event of the same customer."""
     same = (time[1:] == time[:-1]) & (customer[1:] == customer[:-1])

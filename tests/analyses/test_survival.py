@@ -764,3 +764,11 @@ def test_customers_from_before_the_log_are_said_to_have_begun_before(years_befor
     assert (doubt in cj.survival(log, churn_event="leave").headline) == doubted
     later = cj.survival(log, churn_event="leave", start="2025-02-01")
     assert doubt not in later.headline
+
+
+def test_lengths_of_any_size_and_fraction_are_counted_alike():
+    churned = ["yes", "no", "yes", "no"]
+    for lengths in ([1.0, 2.0, 2.0, 3.0], [0.5, 1.0, 1.0, 1.5], [1e19, 2e19, 2e19, 3e19]):
+        table = pd.DataFrame({"tenure": lengths, "churn": churned})
+        found = cj.survival_table(table, duration="tenure", event="churn").table
+        assert found["share_surviving"].round(6).tolist() == [1.0, 0.75, 0.5, 0.5]

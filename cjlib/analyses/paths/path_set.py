@@ -18,6 +18,7 @@ from cjlib.shared.event_arrays import (
     Codes,
     Flags,
     Ints,
+    begins,
     groups,
     named,
     opens,
@@ -212,11 +213,6 @@ def path_set(log: EventLog, ways: Ways) -> PathSet:
     return ways.of(log.fetch("customer", "time", "event"), 0)
 
 
-def _begins(ordered: NDArray[Any]) -> Flags:
-    """Where another one than before stands."""
-    return np.append(True, ordered[1:] != ordered[:-1])[: ordered.size]
-
-
 def different(ordered: NDArray[Any]) -> int:
     """How many different ones there are among those given in ascending order."""
     return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(1, ordered.size)
@@ -372,7 +368,7 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
         pieces.append((cut.customer, cut.sizes, label))
         totals += whole.totals(max_steps)
         ordered = np.sort(_path_keys(whole))
-        keys.append(ordered[_begins(ordered)])
+        keys.append(ordered[begins(ordered)])
     pairs = counted.pairs()
     return Found(
         totals,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
-from cjlib.shared.event_arrays import whole_customers
+from cjlib.shared.event_arrays import begins, whole_customers
 from cjlib.shared.first_events import (
     Firsts,
     Groups,
@@ -152,16 +152,11 @@ def _back(log: EventLog, churn: Whole, customer: Whole, ended: Whole) -> Back:
         later[churn[low:high] - row] = False
         row += who.size
         place = np.flatnonzero(later)
-        back += int(np.count_nonzero(_begins(who[place])))
+        back += int(np.count_nonzero(begins(who[place])))
         several = int(who[-1]) - int(who[0]) + 1
         pair = (who[place] - who[0]).astype(np.int64) * names + rows["event"][place]
         had += np.bincount(counted(pair, several * names)[0] % names, minlength=names)
     return Back(back, log.event_names[int(had.argmax())] if back else "")
-
-
-def _begins(codes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where another code than the one before it stands."""
-    return np.append(True, codes[1:] != codes[:-1])[: codes.size]
 
 
 def lives_there(
@@ -219,7 +214,7 @@ def _first_per_life(firsts: Firsts, customer: Whole, times: Whole) -> Whole:
     life, begun = life_of[customer[place]], firsts.at
     after = times[place] >= begun[life]
     life, place = life[after], place[after]
-    first = _begins(life)
+    first = begins(life)
     found = np.full(len(firsts), -1, dtype=np.int64)
     found[life[first]] = place[first]
     return found

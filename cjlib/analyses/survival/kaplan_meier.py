@@ -156,9 +156,10 @@ def log_rank(duration: Floats, churned: NDArray[np.bool_], group: NDArray[np.boo
 
 def _different(duration: Floats) -> tuple[Floats, Whole]:
     """The different lengths, ascending, and the place of each among them: `np.unique`, without a sort where they are whole numbers and few."""
-    whole = duration.astype(np.int64)
-    if not whole.size or whole.max() > whole.size or not (whole == duration).all():
+    few = duration.size > 0 and duration.max() <= duration.size
+    if not few or not (np.floor(duration) == duration).all():
         return np.unique(duration, return_inverse=True)
+    whole = duration.astype(np.int64)
     met = np.bincount(whole) > 0
     return np.flatnonzero(met).astype(np.float64), (np.cumsum(met) - 1)[whole]
 
