@@ -28,6 +28,8 @@ from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog, Log
 
 DAY = 86_400_000_000
+EXACT = 1 << 53
+"""Whole numbers up to here are exact as floats."""
 UNITS = ("day", "week", "month", "year")
 ANY = Step(None)
 NEVER_BEFORE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -58,8 +60,9 @@ class Lifetimes:
 
     @property
     def whole(self) -> bool:
-        """Whether all lengths are whole numbers."""
-        return bool((np.floor(self.length) == self.length).all())
+        """Whether all lengths are whole numbers, and small enough to be exact."""
+        exact = self.length.max(initial=0) < EXACT
+        return bool(exact and (np.floor(self.length) == self.length).all())
 
     def of(self, group: int) -> Curve:
         """The curve of one group."""
